@@ -1,0 +1,34 @@
+"""A message as it is stored. What was said never changes, so a header that has been read once stays true."""
+
+from dataclasses import dataclass
+
+from chalicelib.core.conversation import Conversation, encode_msg_id
+
+
+@dataclass(frozen=True)
+class Header:
+    """All of a message but its content.
+
+    `audience` is the number of people it was sent to, fixed by the very write that drew its seq.
+    """
+
+    conversation: Conversation
+    seq: int
+    sender: str
+    sender_ordinal: int
+    audience: int
+    need_read_receipt: bool
+    sent_at_ms: int
+
+    @property
+    def msg_id(self) -> str:
+        return encode_msg_id(self.conversation, self.seq)
+
+
+@dataclass(frozen=True)
+class Message:
+    """A header and what was said: a text, a JSON object as its sender wrote it, or both."""
+
+    header: Header
+    text: str | None = None
+    data_json: str | None = None

@@ -1,0 +1,97 @@
+"""Tiles: who has read what, one bit for each member and message, 64 messages × 80 members to a tile.
+
+A read is a fact that never changes, so a tile is a grow-only set: the union of two states of it is right whatever their
+order, and however often one of them comes again. 64 × 80 bits and their names stay under 1 KB, which is one write unit.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from chalicelib.core.conversation import Conversation
+
+BLOCK_SIZE = 64
+SEGMENT_SIZE = 80
+
+
+def block_of(seq: int) -> int:
+    return seq // BLOCK_SIZE
+
+
+def offset_of(seq: int) -> int:
+    return seq % BLOCK_SIZE
+
+
+def seq_at(block: int, offset: int) -> int:
+    return block * BLOCK_SIZE + offset
+
+
+def segment_of(ordinal: int) -> int:
+    return ordinal // SEGMENT_SIZE
+
+
+def first_ordinal_of(segment: int) -> int:
+    return segment * SEGMENT_SIZE
+
+
+def bit_of(ordinal: int) -> int:
+    """The bit that stands for this member in the tiles of its segment."""
+    return 1 << (ordinal % SEGMENT_SIZE)
+
+
+# For each offset of a block, the set of readers of one segment as a bit mask.
+Bits = Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The readers of one block by the members of one segment. `version` counts its changes; 0: not stored yet."""
+
+    version: int = 0
+    bits: Bits = field(default_factory=dict)
+
+    def union(self, additions: Bits) -> "Tile":
+        """This tile with more readers; itself, unchanged, if all of them are in it already."""
+        grown = {offset: self.bits.get(offset, 0) | readers for offset, readers in additions.items()}
+        if all(self.bits.get(offset, 0) == readers for offset, readers in grown.items()):
+            return self
+        return Tile(self.version + 1, {**self.bits, **grown})
+
+
+def count_readers(tiles: Iterable[Tile], offset: int) -> int:
+    """How many members have read one message, from all tiles of its block."""
+    return sum(tile.bits.get(offset, 0).bit_count() for tile in tiles)
+
+
+@dataclass(frozen=True)
+class ReadDelta:
+    """What one stream record of Reads says is new: this member read these messages of a block, at these times."""
+
+    conversation: Conversation
+    block: int
+    ordinal: int
+    user_id: str
+    read_at_ms: Mapping[int, int]  # by offset
+
+    @property
+    def tile_key(self) -> "TileKey":
+        return TileKey(self.conversation, self.block, segment_of(self.ordinal))
+
+
+@dataclass(frozen=True)
+class TileKey:
+    """Where a tile is stored."""
+
+    conversation: Conversation
+    block: int
+    segment: int
+
+
+def fold(deltas: Iterable[ReadDelta]) -> dict[TileKey, Bits]:
+    """What a batch of new reads adds to each tile. Order and repetition of the deltas make no difference."""
+    additions: dict[TileKey, dict[int, int]] = defaultdict(dict)
+    for delta in deltas:
+        bits = additions[delta.tile_key]
+        for offset in delta.read_at_ms:
+            bits[offset] = bits.get(offset, 0) | bit_of(delta.ordinal)
+    return dict(additions)

@@ -1,0 +1,49 @@
+"""Every bound that a client can meet, each with its reason. Crossing one is a clear error, never a silent cut."""
+
+# Identifiers. TIM allows 32 bytes for a UserID and 48 for a GroupID.
+USER_ID_LENGTH_MAX = 32
+GROUP_ID_LENGTH_MAX = 48
+ID_PATTERN = r"^[A-Za-z0-9_\-.@#]+\Z"
+
+# A group's display name; TIM allows 100 bytes, we count characters.
+GROUP_NAME_LENGTH_MAX = 100
+
+# A client's own name for a message it sends; a UUID fits three times.
+CLIENT_MSG_ID_LENGTH_MAX = 128
+
+# Text and data of one message together, in bytes of UTF-8, as in TIM.
+CONTENT_BYTES_MAX = 12 * 1024
+
+# One HTTP body. 12 KB of content written as \uXXXX escapes is 72 KB, 5,000 invited userIDs are 175 KB.
+BODY_BYTES_MAX = 256 * 1024
+
+# One WebSocket frame in either direction: API Gateway bills by 32 KB and cuts frames there.
+FRAME_BYTES_MAX = 32 * 1024
+
+# msgIDs in one receipt call. At most 100 rows can be read with one BatchGetItem.
+MSG_IDS_PER_CALL_MAX = 100
+
+# Members invited by one call: about 50 transactions, well inside API Gateway's 29 s.
+INVITED_PER_CALL_MAX = 5000
+
+# Rows of one page, of whatever list.
+PAGE_SIZE_MAX = 100
+
+# Segments (of 80 members) examined for one page of a read-members list, so that its time stays bounded in a group of
+# any size. A page may come out short, even empty; `isFinished` says whether there is more.
+SEGMENTS_PER_PAGE_MAX = 16
+
+# Live sockets of one user. TIM's premium multi-login allows 10 web and 3 for each native platform.
+CONNECTIONS_PER_USER_MAX = 20
+
+# A client's own name for a frame, which the answer repeats.
+REQUEST_ID_LENGTH_MAX = 64
+
+# API Gateway ends a WebSocket after two hours; the row outlives it by ten minutes.
+CONNECTION_LIFETIME_S = 2 * 3600 + 600
+
+# The largest seq and ordinal a client may name: what a JavaScript number holds exactly.
+SEQ_MAX = 2**53 - 1
+
+# HS256 wants a key as long as its hash (RFC 7518 §3.2).
+TOKEN_SECRET_BYTES_MIN = 32
