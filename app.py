@@ -1,0 +1,145 @@
+"""Every way into the read-receipt service: HTTP calls, socket frames, and what the tables' streams report.
+
+    a reader's client ── POST /v1/read-receipts ──▶ Reads ── stream ──▶ push_receipts ──▶ Receipts (tiles of bits)
+                                                                           └──▶ the sender's sockets: "3 have read it"
+
+A read is written down once, as a fact (`read_receipts.send`). Its stream record is what is new about it; the trigger
+folds that into tiles, counts, and pushes the counts to the sender. Each handler here is one sentence; what it says is
+in `chalicelib/`, whose `__init__` is the map.
+"""
+
+from typing import Any
+
+from chalice.app import Chalice, DynamoDBEvent, Response, WebsocketEvent
+
+from chalicelib import answers, chat, codes, groups, http, message_stream, read_receipts, read_stream, requests, sockets
+from chalicelib.codes import Refusal
+
+app = Chalice(app_name="read-receipts")
+app.experimental_feature_flags.add("WEBSOCKETS")
+answering = http.edge(app)
+
+# Groups and who is in them.
+
+
+@app.route("/v1/groups", methods=["POST"])
+@answering(body=requests.CreateGroup)
+def create_group(caller: str, request: requests.CreateGroup) -> answers.Group:
+    return groups.create(caller, request)
+
+
+@app.route("/v1/groups/{group_id}", methods=["GET"])
+@answering()
+def get_group(caller: str, group_id: str) -> answers.Group:
+    return groups.look_up(caller, group_id)
+
+
+@app.route("/v1/groups/{group_id}/members", methods=["POST"])
+@answering(body=requests.InviteMembers)
+def invite_members(caller: str, group_id: str, request: requests.InviteMembers) -> answers.Invited:
+    return groups.invite(caller, group_id, request)
+
+
+@app.route("/v1/groups/{group_id}/members/{user_id}", methods=["DELETE"])
+@answering()
+def remove_member(caller: str, group_id: str, user_id: str) -> answers.Outcome:
+    return groups.remove(caller, group_id, user_id)
+
+
+@app.route("/v1/groups/{group_id}/members", methods=["GET"])
+@answering(query=requests.MemberPage)
+def list_members(caller: str, group_id: str, request: requests.MemberPage) -> answers.Members:
+    return groups.list_members(caller, group_id, request)
+
+
+# Conversations and messages.
+
+
+@app.route("/v1/conversations", methods=["GET"])
+@answering(query=requests.ConversationPage)
+def list_conversations(caller: str, request: requests.ConversationPage) -> answers.Conversations:
+    return chat.list_conversations(caller, request)
+
+
+@app.route("/v1/conversations/{conversation_id}/messages", methods=["GET"])
+@answering(query=requests.History)
+def get_history(caller: str, conversation_id: str, request: requests.History) -> answers.History:
+    return chat.history(caller, conversation_id, request)
+
+
+@app.route("/v1/messages", methods=["POST"])
+@answering(body=requests.SendMessage)
+def send_message(caller: str, request: requests.SendMessage) -> answers.MessageShape:
+    return chat.send(caller, request)
+
+
+# Read receipts.
+
+
+@app.route("/v1/read-receipts", methods=["POST"])
+@answering(body=requests.MessageIDs)
+def send_read_receipts(caller: str, request: requests.MessageIDs) -> answers.ReceiptsSent:
+    return read_receipts.send(caller, request)
+
+
+@app.route("/v1/read-receipts/query", methods=["POST"])
+@answering(body=requests.MessageIDs)
+def query_read_receipts(caller: str, request: requests.MessageIDs) -> answers.ReceiptsFound:
+    return read_receipts.query(caller, request)
+
+
+@app.route("/v1/messages/{msg_id}/read-members", methods=["GET"])
+@answering(query=requests.ReadMemberPage)
+def list_read_members(caller: str, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
+    return read_receipts.read_members(caller, msg_id, request)
+
+
+# What needs no token.
+
+
+@app.route("/v1/health", methods=["GET"])
+@answering(public=True)
+def health() -> answers.Health:
+    return answers.Health("ok")
+
+
+@app.route("/{proxy+}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+@answering(public=True)
+def unknown_route() -> answers.Outcome:
+    raise Refusal(codes.UNKNOWN_ROUTE)
+
+
+# Sockets: `wss://…?token=…` to connect, then frames `{"action", "requestID", …}`.
+
+
+@app.on_ws_connect()
+def socket_connected(event: WebsocketEvent) -> Response:
+    return sockets.connect(event.connection_id, event.to_dict().get("queryStringParameters") or {})
+
+
+@app.on_ws_message()
+def socket_heard(event: WebsocketEvent) -> None:
+    sockets.hear(event.connection_id, event.body)
+
+
+@app.on_ws_disconnect()
+def socket_closed(event: WebsocketEvent) -> None:
+    sockets.close(event.connection_id)
+
+
+# Streams: what follows from what was written. The ARNs stand in for the tables of the stack (.chalice/resources.yaml).
+
+
+@app.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Reads/stream/label", batch_size=100)
+def push_receipts(event: DynamoDBEvent) -> dict[str, Any]:
+    return _failures(read_stream.handle(event.to_dict()["Records"]))
+
+
+@app.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Messages/stream/label", batch_size=100)
+def push_messages(event: DynamoDBEvent) -> dict[str, Any]:
+    return _failures(message_stream.handle(event.to_dict()["Records"]))
+
+
+def _failures(sequence_numbers: list[str]) -> dict[str, Any]:
+    """What Lambda wants to hear of a batch (ReportBatchItemFailures): which records must come again."""
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in sequence_numbers]}

@@ -1,0 +1,234 @@
+"""What callers and sockets are told: one class for each answer and event, in V2TIM's spelling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from chalicelib.codes import Code
+from chalicelib.core.message import Message
+from chalicelib.core.receipt import Receipt
+from chalicelib.limits import FRAME_BYTES_MAX
+from chalicelib.store.conversations import State
+
+
+class Outcome(Struct, frozen=True):
+    """A code and its sentence: 0 where it was done, and every refusal."""
+
+    code: int
+    desc: str
+
+
+class UserResult(Struct, frozen=True):
+    """What became of one user of an invitation."""
+
+    userID: str
+    code: int
+    desc: str
+
+
+class MessageResult(Struct, frozen=True):
+    """What became of one message of a call."""
+
+    msgID: str
+    code: int
+    desc: str
+
+
+class Group(Struct, frozen=True):
+    """A group. `resultList` says what became of those it was to be made with."""
+
+    groupID: str
+    groupType: str
+    name: str
+    owner: str
+    memberCount: int
+    resultList: list[UserResult] | UnsetType = UNSET
+
+
+class Invited(Struct, frozen=True):
+    resultList: list[UserResult]
+
+
+class Member(Struct, frozen=True):
+    userID: str
+    role: str
+
+
+class Members(Struct, frozen=True):
+    """`nextSeq` is where the next page begins; 0 when this was the last."""
+
+    memberList: list[Member]
+    nextSeq: int
+    isFinished: bool
+
+
+class Conversation(Struct, frozen=True):
+    """A conversation as one user sees it. `type` is V2TIM's: 1 for C2C, 2 for a group."""
+
+    conversationID: str
+    type: int
+    showName: str
+    userID: str | UnsetType = UNSET
+    groupID: str | UnsetType = UNSET
+    groupType: str | UnsetType = UNSET
+    memberCount: int | UnsetType = UNSET
+
+
+class Conversations(Struct, frozen=True):
+    conversationList: list[Conversation]
+    nextSeq: str
+    isFinished: bool
+
+
+class MessageShape(Struct, frozen=True):
+    """A message as one user sees it. `timestamp` in seconds; `userID` is the peer, `sender` who wrote it."""
+
+    msgID: str
+    seq: int
+    timestamp: int
+    sender: str
+    isSelf: bool
+    needReadReceipt: bool
+    userID: str | UnsetType = UNSET
+    groupID: str | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
+
+
+class History(Struct, frozen=True):
+    messageList: list[MessageShape]
+    isFinished: bool
+
+
+class ReceiptShape(Struct, frozen=True):
+    """V2TIMMessageReceipt. `timestamp` in seconds."""
+
+    msgID: str
+    userID: str
+    isPeerRead: bool
+    timestamp: int
+    groupID: str
+    readCount: int
+    unreadCount: int
+
+
+class ReceiptsSent(Struct, frozen=True):
+    """For each msgID of the call, in its order, whether the receipt was taken (0) or why not."""
+
+    resultList: list[MessageResult]
+
+
+class ReceiptsFound(Struct, frozen=True):
+    """The receipts, in the order asked, and for each msgID that has none for this caller, why."""
+
+    receiptList: list[ReceiptShape]
+    resultList: list[MessageResult]
+
+
+class ReadMember(Struct, frozen=True):
+    userID: str
+    readAtMs: int | UnsetType = UNSET
+
+
+class ReadMembers(Struct, frozen=True):
+    """A page may be short, even empty, with more to come: go on until `isFinished`."""
+
+    members: list[ReadMember]
+    nextSeq: int
+    isFinished: bool
+
+
+class Health(Struct, frozen=True):
+    status: str
+
+
+class NewMessage(Struct, frozen=True, tag_field="event", tag="onRecvNewMessage"):
+    message: MessageShape
+
+
+class NewReadReceipts(Struct, frozen=True, tag_field="event", tag="onRecvMessageReadReceipts"):
+    receiptList: list[ReceiptShape]
+
+
+def outcome(code: Code, desc: str = "") -> Outcome:
+    return Outcome(code.number, desc or code.desc)
+
+
+def message_result(msg_id: str, code: Code) -> MessageResult:
+    return MessageResult(msg_id, code.number, code.desc)
+
+
+def user_result(user_id: str, code: Code) -> UserResult:
+    return UserResult(user_id, code.number, code.desc)
+
+
+def group(state: State, results: list[UserResult] | UnsetType = UNSET) -> Group:
+    return Group(
+        groupID=state.conversation.group_id,
+        groupType=state.group_type,
+        name=state.name,
+        owner=state.owner,
+        memberCount=state.member_count,
+        resultList=results,
+    )
+
+
+def conversation(state: State, viewer: str) -> Conversation:
+    if state.conversation.is_group:
+        return Conversation(
+            conversationID=state.conversation.conversation_id,
+            type=2,
+            showName=state.name,
+            groupID=state.conversation.group_id,
+            groupType=state.group_type,
+            memberCount=state.member_count,
+        )
+    peer = state.conversation.peer_of(viewer)
+    return Conversation(state.conversation.named_for(viewer), type=1, showName=peer, userID=peer)
+
+
+def message(message: Message, viewer: str) -> MessageShape:
+    header = message.header
+    return MessageShape(
+        msgID=header.msg_id,
+        seq=header.seq,
+        timestamp=header.sent_at_ms // 1000,
+        sender=header.sender,
+        isSelf=header.sender == viewer,
+        needReadReceipt=header.need_read_receipt,
+        userID=header.conversation.peer_of(viewer) or UNSET,
+        groupID=header.conversation.group_id or UNSET,
+        text=UNSET if message.text is None else message.text,
+        data=UNSET if message.data_json is None else Raw(message.data_json.encode()),
+    )
+
+
+def receipt(receipt: Receipt) -> ReceiptShape:
+    return ReceiptShape(
+        msgID=receipt.msg_id,
+        userID=receipt.user_id,
+        isPeerRead=receipt.is_peer_read,
+        timestamp=receipt.timestamp,
+        groupID=receipt.group_id,
+        readCount=receipt.read_count,
+        unreadCount=receipt.unread_count,
+    )
+
+
+def receipt_frames(receipts: Sequence[Receipt]) -> list[bytes]:
+    """One frame with all of these receipts, or as few as stay within 32 KB each."""
+    frame = encode(NewReadReceipts([receipt(each) for each in receipts]))
+    if len(frame) <= FRAME_BYTES_MAX or len(receipts) == 1:
+        return [frame]
+    middle = len(receipts) // 2
+    return receipt_frames(receipts[:middle]) + receipt_frames(receipts[middle:])
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(answer: Any) -> bytes:
+    """The bytes of an answer or event."""
+    return _encoder.encode(answer)

@@ -1,0 +1,105 @@
+"""The edge of HTTP: who is calling, what they ask, in which shape; and where a refusal becomes an answer."""
+
+from collections.abc import Callable
+from functools import wraps
+from time import perf_counter
+from typing import Any
+from urllib.parse import unquote
+
+from chalice.app import Chalice, Request, Response
+
+from chalicelib import answers, codes, log, requests, tokens
+from chalicelib.codes import Refusal
+
+_JSON: dict[str, str | list[str]] = {"Content-Type": "application/json"}
+
+# A view takes the caller's userID, the parameters of its path, and the request in its shape.
+View = Callable[..., Any]
+
+
+def edge(app: Chalice) -> Callable[..., Callable[[View], View]]:
+    """The decorator for this app's views.
+
+    `@answering(body=CreateGroup)` or `@answering(query=History)`: the view is called with the verified caller, its path
+    parameters and the request in that shape; with `public=True` anybody may ask, and it is called with nothing. What it
+    returns becomes the JSON of a 200, a `Refusal` becomes `{"code", "desc"}` with its status, and whatever else goes
+    wrong a 500 with 10002 that is logged.
+    """
+    app.register_middleware(_in_our_words, "http")
+
+    def answering(
+        *,
+        body: type[requests.Request] | None = None,
+        query: type[requests.Request] = requests.Nothing,
+        public: bool = False,
+    ) -> Callable[[View], View]:
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answer(**path: str) -> Response:
+                started = perf_counter()
+                request = app.current_request
+                assert request is not None, "Chalice sets it before it calls a view"
+                try:
+                    status = 200
+                    result = view() if public else _result(view, request, path, body, query)
+                except Refusal as refusal:
+                    status, result = refusal.code.http_status, answers.outcome(refusal.code, refusal.desc)
+                except Exception as error:  # noqa: BLE001  # the edge: nothing may pass it but an answer
+                    log.failure("http", error, route=request.context["resourcePath"])
+                    status, result = codes.SERVER_ERROR.http_status, answers.outcome(codes.SERVER_ERROR)
+                log.line(
+                    "http",
+                    route=f"{request.method} {request.context['resourcePath']}",
+                    request=request.context.get("requestId"),
+                    status=status,
+                    code=getattr(result, "code", codes.OK.number),
+                    ms=round((perf_counter() - started) * 1000, 1),
+                )
+                return Response(answers.encode(result).decode(), headers=_JSON, status_code=status)
+
+            return answer
+
+        return decorate
+
+    return answering
+
+
+def _result(
+    view: View,
+    request: Request,
+    path: dict[str, str],
+    body: type[requests.Request] | None,
+    query: type[requests.Request],
+) -> Any:
+    """Call a view with what it wants: first of all it is settled who is asking."""
+    caller = tokens.verify(_bearer(request))
+    parameters = [unquote(value) for value in path.values()]
+    asked = requests.query(dict(request.query_params or {}), query)
+    if body is not None:
+        return view(caller.user_id, *parameters, requests.body(_raw_body(request), body))
+    if query is not requests.Nothing:
+        return view(caller.user_id, *parameters, asked)
+    return view(caller.user_id, *parameters)
+
+
+def _bearer(request: Request) -> str:
+    """The token of a request; empty if there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _raw_body(request: Request) -> bytes:
+    try:
+        raw = request.raw_body
+    except ValueError as error:
+        raise Refusal(codes.BAD_PARAMETERS, "The body is not what its encoding says.") from error
+    return raw.encode() if isinstance(raw, str) else raw
+
+
+def _in_our_words(event: Any, get_response: Callable[[Any], Response]) -> Response:
+    """Chalice's own refusals (a content type that is not JSON, say) in the shape of ours."""
+    response = get_response(event)
+    if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
+        code = codes.SERVER_ERROR if response.status_code >= 500 else codes.BAD_PARAMETERS
+        response.body = {"code": code.number, "desc": response.body["Message"]}
+    return response

@@ -1,0 +1,44 @@
+"""Who is connected: sockets that come, speak and go."""
+
+from chalicelib import clock, codes, limits, log, push, tokens
+from chalicelib.codes import Refusal
+from chalicelib.store import connections
+from chalicelib.store.connections import Connection
+
+
+def connect(connection_id: str, token: str, sdk_version: str = "") -> None:
+    """Remember a new socket of the token's user. Refuses with 70001, 70002, 70003, 70009 or 45003.
+
+    A user at the limit may have dead sockets in the count, as nobody is told for certain when one ends: those are
+    asked after and forgotten before anybody is refused.
+    """
+    caller = tokens.verify(token)
+    connection = Connection(connection_id, caller.user_id, caller.expires_at_s, sdk_version)
+    if not _add(connection):
+        dead = [other for other in connections.of_user(caller.user_id) if not push.is_connected(other)]
+        for other in dead:
+            connections.forget(other, caller.user_id)
+        if not dead or not _add(connection):
+            raise Refusal(codes.TOO_MANY_CONNECTIONS)
+    log.line("connected", connection=connection_id)
+
+
+def disconnect(connection_id: str) -> None:
+    """Forget exactly this socket."""
+    connections.forget(connection_id)
+    log.line("disconnected", connection=connection_id)
+
+
+def speaker(connection_id: str) -> str:
+    """The userID behind a socket. Refuses with 70001 once the token it was opened with has expired, or with 70003."""
+    connection = connections.find(connection_id)
+    if connection is None:
+        raise Refusal(codes.TOKEN_BAD, "This connection is not known any more; connect again.")
+    if connection.token_expires_at_s <= clock.now_ms() // 1000:
+        raise Refusal(codes.TOKEN_EXPIRED)
+    return connection.user_id
+
+
+def _add(connection: Connection) -> bool:
+    expires_at_s = clock.now_ms() // 1000 + limits.CONNECTION_LIFETIME_S
+    return connections.add(connection, expires_at_s, limits.CONNECTIONS_PER_USER_MAX)

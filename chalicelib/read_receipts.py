@@ -1,0 +1,174 @@
+"""Read receipts: sending them, asking how far a message has been read, and by whom.
+
+- A receipt is taken from whoever is in the audience of a message that asked for receipts, and from nobody else; also
+  after they left the group. It is one fact, however often and from however many devices it comes.
+- Only the sender of a message, while a member, sees its receipt and its lists. To everybody else it does not exist.
+- A member is told "not in your audience" for every seq outside their memberships, whether or not it is a message's.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cache
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import answers, clock, codes, limits, log, requests
+from chalicelib.codes import Code, Refusal
+from chalicelib.core import audience
+from chalicelib.core.audience import Membership
+from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
+from chalicelib.core.message import Header
+from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
+from chalicelib.core.tiles import (
+    block_of,
+    count_readers,
+    first_ordinal_of,
+    offset_of,
+    segment_of,
+)
+from chalicelib.store import members, messages, reads, receipts
+
+
+def send(caller: str, request: requests.MessageIDs) -> answers.ReceiptsSent:
+    """sendMessageReadReceipts: write down which messages the caller has read, one write for each block of 64.
+
+    Says for each message whether it was taken; one that is refused, or fails, does not stop the others. Refuses the
+    whole call with 6017.
+    """
+    conversation, seqs = _of_one_conversation(request.msgIDs)
+    stays = members.of_user(conversation, caller)
+    headers = messages.headers(conversation, (seq for seq in seqs if audience.covering(stays, seq)))
+    verdicts = {seq: _verdict(caller, stays, seq, headers.get(seq)) for seq in seqs}
+    taken = [seq for seq, code in verdicts.items() if code is codes.OK]
+    verdicts.update(dict.fromkeys(_record(conversation, stays, taken), codes.SERVER_ERROR))
+    return answers.ReceiptsSent(
+        [answers.message_result(msg_id, verdicts[seq]) for msg_id, seq in zip(request.msgIDs, seqs, strict=True)]
+    )
+
+
+def query(caller: str, request: requests.MessageIDs) -> answers.ReceiptsFound:
+    """getMessageReadReceipts: the receipts of own messages. Refuses the whole call with 6017."""
+    conversation, seqs = _of_one_conversation(request.msgIDs)
+    headers = _own(caller, conversation, seqs)
+    asked_for = {seq: header for seq, header in headers.items() if header.need_read_receipt}
+    found = {receipt.msg_id: receipt for receipt in _receipts(conversation, asked_for)}
+    refused = {
+        encode_msg_id(conversation, seq): codes.NO_RECEIPT if seq in headers else codes.NO_SUCH_MESSAGE
+        for seq in seqs
+        if seq not in asked_for
+    }
+    return answers.ReceiptsFound(
+        [answers.receipt(found[msg_id]) for msg_id in request.msgIDs if msg_id in found],
+        [answers.message_result(msg_id, refused[msg_id]) for msg_id in request.msgIDs if msg_id in refused],
+    )
+
+
+def read_members(caller: str, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
+    """getGroupMessageReadMemberList: who of the audience has read an own message (and when) or has not, by ordinal.
+
+    Straight from Reads, so that it shows every receipt whose call has answered. Refuses with 6017, 10062 or 45001.
+    """
+    conversation, seqs = _of_one_conversation([msg_id])
+    if not conversation.is_group:
+        raise Refusal(codes.BAD_PARAMETERS, "Lists of members are for group messages; a C2C receipt says it all.")
+    header = _own(caller, conversation, seqs).get(seqs[0])
+    if header is None:
+        raise Refusal(codes.NO_SUCH_MESSAGE)
+    if not header.need_read_receipt:
+        raise Refusal(codes.NO_RECEIPT)
+    return _read_members(header, request)
+
+
+def _read_members(header: Header, request: requests.ReadMemberPage) -> answers.ReadMembers:
+    page: list[answers.ReadMember] = []
+    first_segment = segment_of(request.nextSeq)
+    for segment in range(first_segment, first_segment + limits.SEGMENTS_PER_PAGE_MAX):
+        first, end = first_ordinal_of(segment), first_ordinal_of(segment + 1)
+        stays = list(members.in_order(header.conversation, max(first, request.nextSeq), end - 1))
+        read_at_ms = reads.of_segment(header.conversation, segment, header.seq) if stays else {}
+        for stay in stays:
+            is_in_audience = stay.covers(header.seq) and stay.ordinal != header.sender_ordinal
+            is_asked_for = (stay.ordinal in read_at_ms) == (request.filter == "read")
+            if not (is_in_audience and is_asked_for):
+                continue
+            if len(page) == request.count:
+                return answers.ReadMembers(page, nextSeq=stay.ordinal, isFinished=False)
+            if stay.ordinal in read_at_ms:
+                page.append(answers.ReadMember(stay.user_id, read_at_ms[stay.ordinal]))
+            else:
+                page.append(answers.ReadMember(stay.user_id))
+        # Ordinals are given in the order of joining, so behind the first who joined too late there are only such.
+        is_last = not stays or stays[-1].ordinal < end - 1 or stays[-1].joined_seq >= header.seq
+        if is_last:
+            return answers.ReadMembers(page, nextSeq=0, isFinished=True)
+    return answers.ReadMembers(page, nextSeq=end, isFinished=False)
+
+
+def _of_one_conversation(msg_ids: Sequence[str]) -> tuple[Conversation, list[int]]:
+    """The conversation of these messages, and their seqs in the order asked. Refuses with 6017."""
+    try:
+        decoded = [decode_msg_id(msg_id) for msg_id in msg_ids]
+    except ValueError as error:
+        raise Refusal(codes.BAD_PARAMETERS, f"This is {error}.") from error
+    conversation = decoded[0][0]
+    if any(other != conversation for other, _ in decoded):
+        raise Refusal(codes.BAD_PARAMETERS, "The messages of one call are of one conversation.")
+    return conversation, [seq for _, seq in decoded]
+
+
+def _verdict(caller: str, stays: Sequence[Membership], seq: int, header: Header | None) -> Code:
+    """Whether this user's receipt for a message is taken, or why not."""
+    if not stays:
+        return codes.NO_SUCH_MESSAGE
+    if not audience.covering(stays, seq):
+        return codes.NOT_IN_AUDIENCE
+    if header is None:
+        return codes.NO_SUCH_MESSAGE
+    if header.sender == caller:
+        return codes.OWN_MESSAGE
+    if not header.need_read_receipt:
+        return codes.NO_RECEIPT
+    return codes.OK
+
+
+def _record(conversation: Conversation, stays: Sequence[Membership], seqs: Sequence[int]) -> list[int]:
+    """Write down that a user has read these messages, and return those for which that failed."""
+    now = clock.now_ms()
+    rows: dict[tuple[Membership, int], list[int]] = defaultdict(list)
+    for seq in seqs:
+        stay = audience.covering(stays, seq)
+        assert stay is not None, "only what the caller is in the audience of comes here"
+        rows[stay, block_of(seq)].append(seq)
+    failed: list[int] = []
+    for (stay, block), in_block in rows.items():
+        try:
+            reads.record(conversation, stay, block, map(offset_of, in_block), now)
+        except (BotoCoreError, ClientError) as error:
+            log.failure("record", error, conversation=conversation.conversation_id, block=block)
+            failed += in_block
+    return failed
+
+
+def _own(caller: str, conversation: Conversation, seqs: Sequence[int]) -> dict[int, Header]:
+    """The headers of those messages that this user sent and may see now."""
+    stays = members.of_user(conversation, caller)
+    headers = messages.headers(conversation, (seq for seq in seqs if audience.may_see(stays, seq)))
+    return {seq: header for seq, header in headers.items() if header.sender == caller}
+
+
+def _receipts(conversation: Conversation, headers: dict[int, Header]) -> list[Receipt]:
+    """How far these messages of one conversation have been read."""
+    if not headers:
+        return []
+    if conversation.is_group:
+        tiles = cache(lambda block: receipts.of_block(conversation, block))
+        return [
+            group_receipt(header, count_readers(tiles(block_of(seq)), offset_of(seq)))
+            for seq, header in headers.items()
+        ]
+    sender = next(iter(headers.values()))
+    peer = 1 - sender.sender_ordinal
+    read_at_ms = reads.of_member(conversation, peer, {block_of(seq) for seq in headers})
+    return [
+        c2c_receipt(header.msg_id, conversation.users[peer], read_at_ms.get(seq)) for seq, header in headers.items()
+    ]

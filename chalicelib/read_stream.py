@@ -1,0 +1,118 @@
+"""What follows from a read: the stream of Reads is folded into tiles, and the senders are told the new counts.
+
+Every step can be repeated: a fold is a union, and the counts in a push are absolute. So whatever fails is reported by
+its record, comes again, and nothing is lost or counted twice; what else was in the batch is done all the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import answers, log, push
+from chalicelib.codes import Refusal
+from chalicelib.core.conversation import Conversation, encode_msg_id
+from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
+from chalicelib.core.tiles import ReadDelta, TileKey, block_of, count_readers, fold, offset_of, seq_at
+from chalicelib.store import members, messages, reads, receipts
+
+# The sequence number of a stream record, by which a failure is reported.
+SequenceNumber = str
+
+
+def handle(records: Sequence[Mapping[str, Any]]) -> list[SequenceNumber]:
+    """Fold a batch of stream records and tell the senders. Returns the records that failed and must come again."""
+    deltas, failed = _deltas(records)
+    failed |= _fold(deltas)
+    done = {number: delta for number, delta in deltas.items() if number not in failed}
+    delivery, unannounced = _announce(done)
+    failed |= unannounced
+    log.line(
+        "reads", records=len(records), failed=len(failed), sent=delivery.sent, gone=delivery.gone, lost=delivery.failed
+    )
+    return sorted(failed, key=int)
+
+
+def _deltas(records: Iterable[Mapping[str, Any]]) -> tuple[dict[SequenceNumber, ReadDelta], set[SequenceNumber]]:
+    """What each record says is new, and the records that say nothing intelligible. A row that expires says nothing."""
+    deltas: dict[SequenceNumber, ReadDelta] = {}
+    poisoned: set[SequenceNumber] = set()
+    for record in records:
+        if record["eventName"] == "REMOVE":
+            continue
+        number = record["dynamodb"]["SequenceNumber"]
+        try:
+            delta = reads.delta(record["dynamodb"])
+        except (KeyError, TypeError, ValueError) as error:
+            log.failure("poisoned read", error, record=number)
+            poisoned.add(number)
+        else:
+            if delta:
+                deltas[number] = delta
+    return deltas, poisoned
+
+
+def _fold(deltas: Mapping[SequenceNumber, ReadDelta]) -> set[SequenceNumber]:
+    """Bring the tiles up to date. Returns the records whose tile could not be written."""
+    in_groups = [delta for delta in deltas.values() if delta.conversation.is_group]
+    broken: set[TileKey] = set()
+    for key, additions in fold(in_groups).items():
+        try:
+            receipts.add(key, additions)
+        except (BotoCoreError, ClientError, Refusal) as error:
+            log.failure("fold", error, conversation=key.conversation.conversation_id, block=key.block)
+            broken.add(key)
+    return {number for number, delta in deltas.items() if delta.tile_key in broken}
+
+
+def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery, set[SequenceNumber]]:
+    """Tell each sender how far their messages have been read. Returns the records whose counts could not be read."""
+    news: dict[str, list[Receipt]] = defaultdict(list)
+    failed: set[SequenceNumber] = set()
+    by_conversation: dict[Conversation, dict[SequenceNumber, ReadDelta]] = defaultdict(dict)
+    for number, delta in deltas.items():
+        by_conversation[delta.conversation][number] = delta
+    for conversation, batch in by_conversation.items():
+        try:
+            receipts_for = _group_receipts if conversation.is_group else _c2c_receipts
+            for sender, receipt in receipts_for(conversation, list(batch.values())):
+                news[sender].append(receipt)
+        except (BotoCoreError, ClientError, Refusal) as error:
+            log.failure("counts", error, conversation=conversation.conversation_id)
+            failed |= batch.keys()
+    try:
+        return push.deliver({sender: answers.receipt_frames(list_) for sender, list_ in news.items()}), failed
+    except (BotoCoreError, ClientError, Refusal) as error:
+        log.failure("announce", error, senders=len(news))
+        return push.Delivery(), set(deltas)
+
+
+def _c2c_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[tuple[str, Receipt]]:
+    """For each message, its sender and its receipt. The record says it all, nothing needs to be looked up."""
+    return [
+        (conversation.peer_of(delta.user_id), c2c_receipt(encode_msg_id(conversation, seq), delta.user_id, read_at_ms))
+        for delta in deltas
+        for seq, read_at_ms in _by_seq(delta)
+    ]
+
+
+def _group_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[tuple[str, Receipt]]:
+    """For each message, its sender and its receipt, if the sender is still a member.
+
+    The tiles are read after all of the batch has been folded. Of two folds that run at once the later one sees both.
+    """
+    seqs = {seq for delta in deltas for seq, _ in _by_seq(delta)}
+    headers = messages.headers(conversation, seqs)
+    present = members.still_there(conversation, {header.sender_ordinal for header in headers.values()})
+    tiles = {block: receipts.of_block(conversation, block) for block in {delta.block for delta in deltas}}
+    return [
+        (header.sender, group_receipt(header, count_readers(tiles[block_of(seq)], offset_of(seq))))
+        for seq, header in sorted(headers.items())
+        if header.sender_ordinal in present
+    ]
+
+
+def _by_seq(delta: ReadDelta) -> list[tuple[int, int]]:
+    """The messages of a delta, and when each was read, in ms."""
+    return [(seq_at(delta.block, offset), read_at_ms) for offset, read_at_ms in sorted(delta.read_at_ms.items())]

@@ -1,0 +1,18 @@
+"""What the stack tells the functions: environment variables, read here and nowhere else, when they are asked for."""
+
+import os
+
+
+def table(name: str) -> str:
+    """The name that the stack gave to one of its tables, such as `Reads`."""
+    return os.environ[f"{name.upper()}_TABLE"]
+
+
+def push_endpoint() -> str:
+    """The URL under which API Gateway takes frames for connected sockets (`@connections`)."""
+    return os.environ["PUSH_ENDPOINT"]
+
+
+def token_secret() -> str:
+    """The key that tokens are signed with, a parameter of the stack."""
+    return os.environ["TOKEN_SECRET"]

@@ -1,0 +1,53 @@
+"""The edge of the WebSocket: a frame in, an answer with its requestID out."""
+
+from time import perf_counter
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib import answers, chat, codes, log, presence, push, read_receipts, requests
+from chalicelib.codes import Refusal
+
+
+def connect(connection_id: str, query: dict[str, str]) -> Response:
+    """Let a client with a good token in: 200, or the status of the refusal, which is all a handshake can say."""
+    try:
+        presence.connect(connection_id, query.get("token", ""), query.get("sdkVersion", ""))
+    except Refusal as refusal:
+        log.line("connect", connection=connection_id, code=refusal.code.number)
+        outcome = answers.outcome(refusal.code, refusal.desc)
+        return Response(answers.encode(outcome).decode(), status_code=refusal.code.http_status)
+    return Response("")
+
+
+def close(connection_id: str) -> None:
+    """Forget a socket that has ended."""
+    presence.disconnect(connection_id)
+
+
+def hear(connection_id: str, body: str) -> None:
+    """Do what a frame asks, and answer it on the same socket."""
+    started = perf_counter()
+    raw = body.encode(errors="surrogatepass")
+    try:
+        answer = {"code": codes.OK.number, "desc": codes.OK.desc, **_do(connection_id, requests.frame(raw))}
+    except Refusal as refusal:
+        answer = {"code": refusal.code.number, "desc": refusal.desc}
+    except Exception as error:  # noqa: BLE001  # the edge: nothing may pass it but an answer
+        log.failure("frame", error, connection=connection_id)
+        answer = {"code": codes.SERVER_ERROR.number, "desc": codes.SERVER_ERROR.desc}
+    push.reply(connection_id, answers.encode({"requestID": requests.request_id(raw), **answer}))
+    ms = round((perf_counter() - started) * 1000, 1)
+    log.line("frame", connection=connection_id, code=answer["code"], ms=ms)
+
+
+def _do(connection_id: str, frame: requests.Frame) -> dict[str, Any]:
+    """What a frame's action answers, besides the code. Refuses as the same HTTP call does."""
+    caller = presence.speaker(connection_id)
+    match frame:
+        case requests.SendMessageFrame():
+            return {"message": chat.send(caller, frame)}
+        case requests.SendReadReceiptsFrame():
+            return {"resultList": read_receipts.send(caller, frame).resultList}
+        case requests.PingFrame():
+            return {}

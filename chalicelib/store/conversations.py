@@ -1,0 +1,108 @@
+"""Conversations: one item each, and that item is the conversation's only clock."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from chalicelib import settings
+from chalicelib.core.conversation import Conversation
+from chalicelib.store import dynamo
+
+TABLE = "Conversations"
+
+
+@dataclass(frozen=True)
+class State:
+    """A conversation as it stood at one moment."""
+
+    conversation: Conversation
+    seq: int
+    member_count: int
+    next_ordinal: int
+    group_type: str = ""
+    name: str = ""
+    owner: str = ""
+
+    @property
+    def membership(self) -> tuple[int, int]:
+        """Changes with every joining and leaving, and never takes a value twice.
+
+        A joining adds one to both numbers and a leaving takes one from the first, so the second counts the joinings and
+        the difference the leavings, and neither count ever goes back.
+        """
+        return self.member_count, self.next_ordinal
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A fresh seq, and the number of members at the very moment it was drawn."""
+
+    seq: int
+    member_count: int
+
+
+def find(conversation: Conversation, *, consistent: bool = False) -> State | None:
+    """The conversation's item, or None if there is no such conversation."""
+    row = dynamo.get(TABLE, {"conversationID": conversation.conversation_id}, consistent=consistent)
+    return _state(row) if row else None
+
+
+def find_many(conversations: Iterable[Conversation]) -> Iterator[State]:
+    """The items of those that exist, in no order."""
+    keys = ({"conversationID": conversation.conversation_id} for conversation in conversations)
+    return map(_state, dynamo.get_many(TABLE, keys))
+
+
+def draw_seq(conversation: Conversation) -> Draw | None:
+    """The next seq of the conversation, or None if there is no such conversation.
+
+    One write both advances the clock and reports the member count of that moment, so no joining or leaving can fall
+    between the two. A retry whose first answer was lost draws another seq, and the gap is harmless.
+    """
+    for _ in dynamo.tries():
+        try:
+            answer = dynamo.client().update_item(
+                TableName=settings.table(TABLE),
+                Key=dynamo.item({"conversationID": conversation.conversation_id}),
+                UpdateExpression="ADD seq :one",
+                ConditionExpression="attribute_exists(conversationID)",
+                ExpressionAttributeValues=dynamo.item({":one": 1}),
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if dynamo.lost_condition(error):
+                return None
+            if not dynamo.lost_race(error):
+                raise
+        else:
+            row = dynamo.plain(answer["Attributes"])
+            return Draw(row["seq"], row["memberCount"])
+    return None
+
+
+def item_of(state: State) -> dict[str, dict[str, str]]:
+    """The item of a new conversation, for the transaction that also writes its first members."""
+    return dynamo.item(
+        {
+            "conversationID": state.conversation.conversation_id,
+            "seq": state.seq,
+            "memberCount": state.member_count,
+            "nextOrdinal": state.next_ordinal,
+            "groupType": state.group_type or None,
+            "name": state.name or None,
+            "owner": state.owner or None,
+        }
+    )
+
+
+def _state(row: dynamo.Row) -> State:
+    return State(
+        conversation=Conversation(row["conversationID"]),
+        seq=row["seq"],
+        member_count=row["memberCount"],
+        next_ordinal=row["nextOrdinal"],
+        group_type=row.get("groupType", ""),
+        name=row.get("name", ""),
+        owner=row.get("owner", ""),
+    )

@@ -1,0 +1,138 @@
+"""The DynamoDB client and the little that all tables share: attribute values, pages, batches, contention."""
+
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from chalicelib import codes, settings
+from chalicelib.codes import Refusal
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+# What a row's attributes are in Python: S, N, BOOL, B and SS. Numbers here are always whole.
+Value = str | int | bool | bytes | set[str]
+Row = dict[str, Any]
+
+# A call that is not answered in two seconds is worth another try; four tries stay inside API Gateway's 29 seconds.
+_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=2,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=32,
+)
+
+# BatchGetItem takes 100 keys.
+_BATCH_GET_MAX = 100
+
+# How often a write that depends on a fresh read is tried again when others got in between.
+_CONTENTION_TRIES = 30
+
+# Why one action of a transaction was not done, when it is nobody's fault. "None": this action was not the reason.
+_RACES_WITHIN_A_TRANSACTION = ("None", "ConditionalCheckFailed", "TransactionConflict")
+
+
+@cache
+def client() -> "DynamoDBClient":
+    """The process's one client, made at its first use: making one costs tens of milliseconds."""
+    import boto3
+
+    return boto3.client("dynamodb", config=_CONFIG)
+
+
+def attribute(value: Value) -> dict[str, Any]:
+    """One value in DynamoDB's notation."""
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case set():
+            return {"SS": sorted(value)}
+        case _:
+            return {"S": value}
+
+
+def item(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row in DynamoDB's notation, without the attributes that are None."""
+    return {name: attribute(value) for name, value in row.items() if value is not None}
+
+
+def plain(item: Mapping[str, Any]) -> Row:
+    """A row from DynamoDB's notation."""
+    row: Row = {}
+    for name, typed in item.items():
+        ((kind, value),) = typed.items()
+        row[name] = int(value) if kind == "N" else set(value) if kind == "SS" else value
+    return row
+
+
+def get(table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Row | None:
+    """One row by its key, or None."""
+    answer = client().get_item(TableName=settings.table(table), Key=item(key), ConsistentRead=consistent)
+    return plain(answer["Item"]) if "Item" in answer else None
+
+
+def get_many(
+    table: str, keys: Iterable[Mapping[str, Any]], *, consistent: bool = False, attributes: str = ""
+) -> Iterator[Row]:
+    """The rows that exist among these keys, in no order, or only some of their attributes. A request for 100 keys."""
+    wanted = list(keys)
+    name = settings.table(table)
+    projection = {"ProjectionExpression": attributes} if attributes else {}
+    for start in range(0, len(wanted), _BATCH_GET_MAX):
+        batch = [item(key) for key in wanted[start : start + _BATCH_GET_MAX]]
+        for _ in tries():
+            request: Any = {"Keys": batch, "ConsistentRead": consistent, **projection}
+            answer = client().batch_get_item(RequestItems={name: request})
+            yield from map(plain, answer["Responses"].get(name, []))
+            unprocessed: Any = answer.get("UnprocessedKeys", {})
+            batch = unprocessed.get(name, {}).get("Keys", [])
+            if not batch:
+                break
+
+
+def query(table: str, condition: str, values: Mapping[str, Value], **options: Any) -> Iterator[Row]:
+    """The rows that meet a key condition, page after page, as long as the caller goes on asking."""
+    request = {
+        "TableName": settings.table(table),
+        "KeyConditionExpression": condition,
+        "ExpressionAttributeValues": item(values),
+        **options,
+    }
+    while True:
+        answer = client().query(**request)
+        yield from map(plain, answer["Items"])
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def lost_condition(error: ClientError) -> bool:
+    """Whether a write was refused by its own condition."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+def lost_race(error: ClientError) -> bool:
+    """Whether a write was refused because another one, or a transaction, got in between: read again and try again."""
+    code = error.response["Error"]["Code"]
+    if code == "TransactionCanceledException":
+        reasons: Any = error.response.get("CancellationReasons", [])
+        return all(reason.get("Code") in _RACES_WITHIN_A_TRANSACTION for reason in reasons)
+    return code in ("ConditionalCheckFailedException", "TransactionConflictException", "TransactionInProgressException")
+
+
+def tries() -> Iterator[int]:
+    """Attempts at a contended write, with growing random pauses between. Refuses with 7008 when they are used up."""
+    for attempt in range(_CONTENTION_TRIES):
+        if attempt:
+            time.sleep(random.uniform(0, min(0.25, 0.004 * 2**attempt)))
+        yield attempt
+    raise Refusal(codes.TOO_OFTEN)

@@ -1,0 +1,173 @@
+"""Members: one row for each stay of a user in a conversation, and the transactions that open and close them.
+
+Every transaction changes the conversation's item too, on the condition that it still is as it was read: so joinings,
+leavings and sent messages of one conversation have one order; `joinedSeq`, `leftSeq` and `memberCount` agree with it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chalicelib import settings
+from chalicelib.core.audience import Membership, memberships_in_c2c
+from chalicelib.core.conversation import Conversation
+from chalicelib.store import conversations, dynamo
+from chalicelib.store.conversations import State
+
+TABLE = "Members"
+BY_USER = "ByUser"  # within a conversation; local, so that it can be read consistently
+MEMBER_OF = "MemberOf"  # the conversations a user is in now; global, and without the memberships that have ended
+
+# TransactWriteItems takes 100 actions, and one of them is the conversation's.
+JOINED_PER_TRANSACTION_MAX = 99
+
+
+def of_user(conversation: Conversation, user_id: str) -> list[Membership]:
+    """All stays of a user in a conversation, as of now. For C2C they follow from its ID."""
+    if not conversation.is_group:
+        return [membership for membership in memberships_in_c2c(conversation) if membership.user_id == user_id]
+    rows = dynamo.query(
+        TABLE,
+        "conversationID = :conversation AND userID = :user",
+        {":conversation": conversation.conversation_id, ":user": user_id},
+        IndexName=BY_USER,
+        ConsistentRead=True,
+    )
+    return sorted(map(_membership, rows), key=lambda membership: membership.ordinal)
+
+
+def in_order(
+    conversation: Conversation, first: int, last: int | None = None, *, consistent: bool = True, page: int | None = None
+) -> Iterator[Membership]:
+    """All stays in a conversation from ordinal `first` (to `last`, inclusive), read as they are asked for."""
+    upper = "AND ordinal >= :first" if last is None else "AND ordinal BETWEEN :first AND :last"
+    values: dict[str, dynamo.Value] = {":conversation": conversation.conversation_id, ":first": first}
+    if last is not None:
+        values[":last"] = last
+    options: dict[str, Any] = {"Limit": page} if page else {}
+    rows = dynamo.query(TABLE, f"conversationID = :conversation {upper}", values, ConsistentRead=consistent, **options)
+    return map(_membership, rows)
+
+
+def still_there(conversation: Conversation, ordinals: Iterable[int]) -> set[int]:
+    """Those of these ordinals whose stay lasts. Consistent: who was removed is told nothing more."""
+    keys = [{"conversationID": conversation.conversation_id, "ordinal": ordinal} for ordinal in ordinals]
+    rows = dynamo.get_many(TABLE, keys, consistent=True)
+    return {row["ordinal"] for row in rows if _membership(row).is_current}
+
+
+def conversations_of(user_id: str, after: str, limit: int) -> list[Conversation]:
+    """The conversations a user is in, by canonical conversationID, from the first one after `after`."""
+    condition, values = "memberOf = :user", {":user": user_id}
+    if after:
+        condition, values = condition + " AND conversationID > :after", {**values, ":after": after}
+    rows = dynamo.query(TABLE, condition, values, IndexName=MEMBER_OF, Limit=limit)
+    return [Conversation(row["conversationID"]) for _, row in zip(range(limit), rows, strict=False)]
+
+
+def open_c2c(conversation: Conversation) -> None:
+    """Make a C2C conversation with its two users. If it exists by now, nothing happens."""
+    state = State(conversation, seq=0, member_count=2, next_ordinal=2)
+    _create(state, memberships_in_c2c(conversation))
+
+
+def open_group(state: State) -> bool:
+    """Make a group whose only member is its owner. False if the groupID is taken, and nothing changed."""
+    return _create(state, [Membership(ordinal=0, user_id=state.owner, joined_seq=0)])
+
+
+def join(state: State, user_ids: Sequence[str]) -> State | None:
+    """Add these users, at most 99 and none of them a member, in one transaction.
+
+    Returns the conversation as it is then; None if it was no longer in this state, and nothing changed.
+    """
+    joined = [
+        Membership(ordinal, user_id, joined_seq=state.seq)
+        for ordinal, user_id in enumerate(user_ids, start=state.next_ordinal)
+    ]
+    count = _update_conversation(state, "ADD memberCount :count, nextOrdinal :count", {":count": len(joined)})
+    if not _transact([count, *(_put(state.conversation, membership) for membership in joined)]):
+        return None
+    return replace(state, member_count=state.member_count + len(joined), next_ordinal=state.next_ordinal + len(joined))
+
+
+def leave(state: State, membership: Membership) -> bool:
+    """End a stay at the conversation's present seq. False if the conversation was no longer in this state."""
+    count = _update_conversation(state, "ADD memberCount :minus", {":minus": -1})
+    end = {
+        "Update": {
+            "TableName": settings.table(TABLE),
+            "Key": _key(state.conversation, membership.ordinal),
+            "UpdateExpression": "SET leftSeq = :seq REMOVE memberOf",
+            "ConditionExpression": "attribute_exists(ordinal) AND attribute_not_exists(leftSeq)",
+            "ExpressionAttributeValues": dynamo.item({":seq": state.seq}),
+        }
+    }
+    return _transact([count, end])
+
+
+def _create(state: State, memberships: Sequence[Membership]) -> bool:
+    conversation = {
+        "Put": {
+            "TableName": settings.table(conversations.TABLE),
+            "Item": conversations.item_of(state),
+            "ConditionExpression": "attribute_not_exists(conversationID)",
+        }
+    }
+    return _transact([conversation, *(_put(state.conversation, membership) for membership in memberships)])
+
+
+def _put(conversation: Conversation, membership: Membership) -> dict[str, Any]:
+    row = {
+        "conversationID": conversation.conversation_id,
+        "ordinal": membership.ordinal,
+        "userID": membership.user_id,
+        "joinedSeq": membership.joined_seq,
+        "memberOf": membership.user_id,
+    }
+    return {
+        "Put": {
+            "TableName": settings.table(TABLE),
+            "Item": dynamo.item(row),
+            "ConditionExpression": "attribute_not_exists(ordinal)",
+        }
+    }
+
+
+def _update_conversation(state: State, update: str, values: dict[str, dynamo.Value]) -> dict[str, Any]:
+    """The half of a transaction that changes the conversation, if nobody sent, joined or left since it was read."""
+    unchanged = "seq = :seq AND memberCount = :members AND nextOrdinal = :ordinals"
+    read = {":seq": state.seq, ":members": state.member_count, ":ordinals": state.next_ordinal}
+    return {
+        "Update": {
+            "TableName": settings.table(conversations.TABLE),
+            "Key": dynamo.item({"conversationID": state.conversation.conversation_id}),
+            "UpdateExpression": update,
+            "ConditionExpression": unchanged,
+            "ExpressionAttributeValues": dynamo.item({**read, **values}),
+        }
+    }
+
+
+def _transact(actions: list[Any]) -> bool:
+    """Do all of it or nothing. False if something had changed, so that nothing was done.
+
+    The SDK's own retries carry one token, so an answer that was lost does not make it happen twice.
+    """
+    try:
+        dynamo.client().transact_write_items(TransactItems=actions)
+    except ClientError as error:
+        if dynamo.lost_race(error):
+            return False
+        raise
+    return True
+
+
+def _key(conversation: Conversation, ordinal: int) -> dict[str, Any]:
+    return dynamo.item({"conversationID": conversation.conversation_id, "ordinal": ordinal})
+
+
+def _membership(row: dynamo.Row) -> Membership:
+    return Membership(row["ordinal"], row["userID"], row["joinedSeq"], row.get("leftSeq"))

@@ -1,0 +1,128 @@
+"""Messages, by conversation and seq; and Sends, which remember what a client called them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from chalicelib import settings
+from chalicelib.core.conversation import SEPARATOR, Conversation
+from chalicelib.core.message import Header, Message
+from chalicelib.store import dynamo
+
+TABLE = "Messages"
+SENDS = "Sends"
+
+_HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs"
+
+
+def put(message: Message) -> None:
+    """Store a message. Its seq was drawn for it alone, so if it is there already this is a repetition."""
+    header = message.header
+    row = {**_header_row(header), "text": message.text, "data": message.data_json}
+    try:
+        dynamo.client().put_item(
+            TableName=settings.table(TABLE),
+            Item=dynamo.item(row),
+            ConditionExpression="attribute_not_exists(seq)",
+        )
+    except ClientError as error:
+        if not dynamo.lost_condition(error):
+            raise
+
+
+def find(conversation: Conversation, seq: int) -> Message | None:
+    """One message, consistently read."""
+    row = dynamo.get(TABLE, _key(conversation, seq), consistent=True)
+    return message_of(row) if row else None
+
+
+def headers(conversation: Conversation, seqs: Iterable[int]) -> dict[int, Header]:
+    """The headers of those messages that exist, by seq.
+
+    A header never changes, so one that was found is right, however old the replica; one that was not found may just
+    have been sent, and is asked for again consistently.
+    """
+    wanted = set(seqs)
+    found: dict[int, Header] = {}
+    for consistent in (False, True):
+        keys = [_key(conversation, seq) for seq in sorted(wanted - found.keys())]
+        for row in dynamo.get_many(TABLE, keys, consistent=consistent, attributes=_HEADER):
+            found[row["seq"]] = _header(row)
+    return found
+
+
+def newest_first(conversation: Conversation, first: int, last: int, limit: int) -> list[Message]:
+    """At most `limit` messages with `first <= seq <= last`, the newest first."""
+    rows = dynamo.query(
+        TABLE,
+        "conversationID = :conversation AND seq BETWEEN :first AND :last",
+        {":conversation": conversation.conversation_id, ":first": first, ":last": last},
+        ScanIndexForward=False,
+        ConsistentRead=True,
+        Limit=limit,
+    )
+    return [message_of(row) for _, row in zip(range(limit), rows, strict=False)]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The message that a clientMsgID stands for: the first one that was sent under it, or is about to be."""
+
+    header: Header
+    is_first: bool
+
+
+def claim(header: Header, client_msg_id: str) -> Claim:
+    """Let a clientMsgID of this sender in this conversation stand for this message, unless it stands for one already.
+
+    The first write wins and stays, so every repetition finds the same message, even one whose first attempt died
+    before the message was stored: then whoever comes next stores it, under the seq that was claimed.
+    """
+    send_id = SEPARATOR.join((header.conversation.conversation_id, header.sender, client_msg_id))
+    try:
+        dynamo.client().put_item(
+            TableName=settings.table(SENDS),
+            Item=dynamo.item({"sendID": send_id, **_header_row(header)}),
+            ConditionExpression="attribute_not_exists(sendID)",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        if not dynamo.lost_condition(error):
+            raise
+        first = _header(dynamo.plain(error.response["Item"]))  # type: ignore[typeddict-item]  # with ALL_OLD it is there
+        return Claim(first, is_first=first == header)
+    return Claim(header, is_first=True)
+
+
+def message_of(row: dynamo.Row) -> Message:
+    """A message from its row, or from the image of it in a stream record. KeyError or TypeError if it is neither."""
+    return Message(_header(row), row.get("text"), row.get("data"))
+
+
+def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
+    return {
+        "conversationID": header.conversation.conversation_id,
+        "seq": header.seq,
+        "sender": header.sender,
+        "senderOrdinal": header.sender_ordinal,
+        "audience": header.audience,
+        "needReadReceipt": header.need_read_receipt,
+        "sentAtMs": header.sent_at_ms,
+    }
+
+
+def _header(row: dynamo.Row) -> Header:
+    return Header(
+        conversation=Conversation.parse(row["conversationID"]),
+        seq=row["seq"],
+        sender=row["sender"],
+        sender_ordinal=row["senderOrdinal"],
+        audience=row["audience"],
+        need_read_receipt=row["needReadReceipt"],
+        sent_at_ms=row["sentAtMs"],
+    )
+
+
+def _key(conversation: Conversation, seq: int) -> dict[str, dynamo.Value]:
+    return {"conversationID": conversation.conversation_id, "seq": seq}

@@ -1,0 +1,90 @@
+"""Reads: for each reader and block of 64 messages one row, with the time each message was first read. The facts.
+
+All readers of a segment share a partition, so that their stream records come in one shard and in order. C2C needs
+nothing else: the peer's row is the receipt.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chalicelib import settings
+from chalicelib.core.audience import Membership
+from chalicelib.core.conversation import SEPARATOR, Conversation
+from chalicelib.core.tiles import ReadDelta, block_of, offset_of, segment_of, seq_at
+from chalicelib.store import dynamo
+
+TABLE = "Reads"
+
+
+def record(conversation: Conversation, reader: Membership, block: int, offsets: Iterable[int], read_at_ms: int) -> None:
+    """Write down that a member read these messages of one block. One write unit, whether it is one message or 64.
+
+    The first time stays, whatever comes late, again or at once from another device; a repetition changes nothing, and
+    so does not even appear in the stream.
+    """
+    firsts = ", ".join(f"r{offset} = if_not_exists(r{offset}, :now)" for offset in sorted(set(offsets)))
+    dynamo.client().update_item(
+        TableName=settings.table(TABLE),
+        Key=dynamo.item(_key(conversation, reader.ordinal, block)),
+        UpdateExpression=f"SET userID = :user, {firsts}",
+        ExpressionAttributeValues=dynamo.item({":user": reader.user_id, ":now": read_at_ms}),
+    )
+
+
+def of_segment(conversation: Conversation, segment: int, seq: int) -> dict[int, int]:
+    """Who in a segment has read one message: the time of the first reading in ms, by ordinal. Consistent."""
+    read = f"r{offset_of(seq)}"
+    rows = dynamo.query(
+        TABLE,
+        "conversationSegment = :segment AND begins_with(blockOrdinal, :block)",
+        {":segment": _joined(conversation.conversation_id, segment), ":block": _joined(block_of(seq), "")},
+        ConsistentRead=True,
+        FilterExpression=f"attribute_exists({read})",
+        ProjectionExpression=f"blockOrdinal, {read}",
+    )
+    return {_numbers(row["blockOrdinal"])[1]: row[read] for row in rows}
+
+
+def of_member(conversation: Conversation, ordinal: int, blocks: Iterable[int]) -> dict[int, int]:
+    """What one member has read in these blocks: the time of the first reading in ms, by seq. Consistent."""
+    keys = [_key(conversation, ordinal, block) for block in blocks]
+    times: dict[int, int] = {}
+    for row in dynamo.get_many(TABLE, keys, consistent=True):
+        block, _ = _numbers(row["blockOrdinal"])
+        times.update((seq_at(block, offset), at) for offset, at in _times(row).items())
+    return times
+
+
+def delta(change: Mapping[str, Any]) -> ReadDelta | None:
+    """What is new in one stream record's `dynamodb` part: the new image minus the old one. None if nothing is.
+
+    KeyError, TypeError or ValueError if it is not the image of a row that `record` writes.
+    """
+    row = dynamo.plain(change["NewImage"])
+    before = dynamo.plain(change.get("OldImage", {}))
+    fresh = {offset: at for offset, at in _times(row).items() if f"r{offset}" not in before}
+    if not fresh:
+        return None
+    conversation_id, _, _ = row["conversationSegment"].rpartition(SEPARATOR)
+    block, ordinal = _numbers(row["blockOrdinal"])
+    return ReadDelta(Conversation.parse(conversation_id), block, ordinal, row["userID"], fresh)
+
+
+def _times(row: dynamo.Row) -> dict[int, int]:
+    return {int(name[1:]): at for name, at in row.items() if name[0] == "r" and name[1:].isdecimal()}
+
+
+def _key(conversation: Conversation, ordinal: int, block: int) -> dict[str, dynamo.Value]:
+    return {
+        "conversationSegment": _joined(conversation.conversation_id, segment_of(ordinal)),
+        "blockOrdinal": _joined(block, ordinal),
+    }
+
+
+def _joined(*parts: object) -> str:
+    return SEPARATOR.join(map(str, parts))
+
+
+def _numbers(joined: str) -> tuple[int, int]:
+    first, second = joined.split(SEPARATOR)
+    return int(first), int(second)

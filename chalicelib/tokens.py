@@ -1,0 +1,55 @@
+"""Bearer tokens: JWT, HS256 and nothing else, `sub` is the userID, `exp` is required.
+
+The product's own back end mints them with the stack's secret when its users log in; `mint` is for local use and tests.
+"""
+
+import time
+from dataclasses import dataclass
+
+import jwt
+
+from chalicelib import codes, settings
+from chalicelib.codes import Refusal
+from chalicelib.core.conversation import is_user_id
+from chalicelib.limits import TOKEN_SECRET_BYTES_MIN
+
+_ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is calling, and until when their token vouches for it."""
+
+    user_id: str
+    expires_at_s: int
+
+
+def verify(token: str) -> Caller:
+    """The caller whom this token names. Refuses with 70001, 70002, 70003 or 70009."""
+    if not token:
+        raise Refusal(codes.TOKEN_MISSING)
+    try:
+        claims = jwt.decode(token, _secret(), algorithms=[_ALGORITHM], options={"require": ["exp", "sub"]})
+        caller = Caller(claims["sub"], int(claims["exp"]))
+    except jwt.ExpiredSignatureError as error:
+        raise Refusal(codes.TOKEN_EXPIRED) from error
+    except jwt.InvalidSignatureError as error:
+        raise Refusal(codes.TOKEN_WRONG_KEY) from error
+    except (jwt.InvalidTokenError, ValueError, OverflowError, RecursionError) as error:
+        raise Refusal(codes.TOKEN_BAD) from error
+    if not is_user_id(caller.user_id):
+        raise Refusal(codes.TOKEN_BAD, "The token's `sub` is not a userID.")
+    return caller
+
+
+def mint(user_id: str, lifetime_s: int) -> str:
+    """A token for this user, good for so many seconds."""
+    now = int(time.time())
+    return jwt.encode({"sub": user_id, "iat": now, "exp": now + lifetime_s}, _secret(), algorithm=_ALGORITHM)
+
+
+def _secret() -> str:
+    secret = settings.token_secret()
+    if len(secret.encode()) < TOKEN_SECRET_BYTES_MIN:
+        raise RuntimeError(f"The token secret is shorter than {TOKEN_SECRET_BYTES_MIN} bytes.")
+    return secret

@@ -1,0 +1,31 @@
+"""The environment of all tests that run in this process: the service's settings, and an AWS that is not there."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.tables import TABLES
+
+# Before anything of the service is imported. The keys are examples and open nothing.
+os.environ.update(
+    {
+        "AWS_ACCESS_KEY_ID": "example",
+        "AWS_SECRET_ACCESS_KEY": "example",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # moto does not know the account-based hosts
+        "TOKEN_SECRET": "an example of a secret, for tests only",
+        "PUSH_ENDPOINT": "https://sockets.execute-api.us-east-1.amazonaws.com/api",
+        **{f"{name.upper()}_TABLE": name for name in TABLES},
+    }
+)
+os.environ.pop("AWS_ENDPOINT_URL", None)
+
+from tests.world import World  # after the environment is set
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """The whole service on moto: empty tables, no sockets, streams that wait to be pumped."""
+    with World.on_moto() as world:
+        yield world

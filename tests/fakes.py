@@ -1,0 +1,56 @@
+"""Doubles with visible state, for what moto does not play: sockets that receive, and sockets that are gone."""
+
+from collections import defaultdict
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.hooks import BaseEventHooks
+
+
+class FakeSockets:
+    """API Gateway's management API: what was posted to which connection, and which of them answer that they are gone.
+
+    A connection in `gone` answers 410, one in `broken` answers 500; all others take what they are sent.
+    """
+
+    def __init__(self, hooks: BaseEventHooks) -> None:
+        self.frames: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.sizes: list[int] = []
+        self.gone: set[str] = set()
+        self.broken: set[str] = set()
+        hooks.register_first("before-send.apigatewaymanagementapi.PostToConnection", self._post)  # type: ignore[arg-type]  # a hook may answer
+        hooks.register_first("before-send.apigatewaymanagementapi.GetConnection", self._get)  # type: ignore[arg-type]  # a hook may answer
+
+    def _post(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        connection_id = self._connection_of(request)
+        status = self._status_of(connection_id)
+        if status == 200:
+            body = request.body
+            assert isinstance(body, bytes)
+            self.frames[connection_id].append(msgspec.json.decode(body))
+            self.sizes.append(len(body))
+        return _answer(request, status)
+
+    def _get(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        return _answer(request, self._status_of(self._connection_of(request)))
+
+    def _status_of(self, connection_id: str) -> int:
+        return 410 if connection_id in self.gone else 500 if connection_id in self.broken else 200
+
+    @staticmethod
+    def _connection_of(request: AWSPreparedRequest) -> str:
+        return unquote(request.url.rsplit("/", 1)[1])
+
+
+class _Body:
+    """What botocore reads an answer's bytes from."""
+
+    def stream(self, **_: Any) -> list[bytes]:
+        return [b"{}"]
+
+
+def _answer(request: AWSPreparedRequest, status: int) -> AWSResponse:
+    return AWSResponse(request.url, status, HTTPHeaders(), _Body())

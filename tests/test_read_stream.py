@@ -1,0 +1,239 @@
+"""Reads → tiles and pushes: batches, repetition, poison, failures, frames."""
+
+from typing import Any
+
+import pytest
+
+from chalicelib import read_stream
+from chalicelib.limits import FRAME_BYTES_MAX
+from chalicelib.store import connections, dynamo, receipts
+from chalicelib.store.receipts import add
+from tests.world import Record, World
+
+
+def poisoned(record: Record, **image: Any) -> Record:
+    """A record as no handler of ours writes it."""
+    number = str(int(record["dynamodb"]["SequenceNumber"]) - 1)
+    keys = {"conversationSegment": {"S": "nonsense"}, "blockOrdinal": {"S": "x"}}
+    change = {
+        **record["dynamodb"],
+        "SequenceNumber": number,
+        "Keys": keys,
+        "NewImage": {**keys, "r1": {"N": "1"}, **image},
+    }
+    return {**record, "eventName": "INSERT", "dynamodb": change}
+
+
+def numbers(records: list[Record]) -> list[str]:
+    return [record["dynamodb"]["SequenceNumber"] for record in records]
+
+
+def test_all_receipts_of_a_batch_for_one_sender_come_in_one_frame(world: World) -> None:
+    alice, bob, carol, dave = world.users("alice", "bob", "carol", "dave")
+    alice.creates("team", bob, carol, dave)
+    socket = alice.connects()
+    sent = [alice.sends("team") for _ in range(5)]
+    private = alice.sends(bob)
+    bob.reads(*sent)
+    carol.reads(*sent[:2])
+    bob.reads(private)
+    world.pump()
+
+    (frame,) = socket.events("onRecvMessageReadReceipts")
+    assert [(each["msgID"], each["readCount"], each["unreadCount"]) for each in frame["receiptList"]] == [
+        *((message["msgID"], 2, 1) for message in sent[:2]),
+        *((message["msgID"], 1, 2) for message in sent[2:]),
+        (private["msgID"], 1, 0),
+    ]
+
+
+def test_each_sender_hears_only_of_their_own_messages(world: World) -> None:
+    alice, bob, carol = world.users("alice", "bob", "carol")
+    alice.creates("team", bob, carol)
+    hers, his, theirs = alice.connects(), bob.connects(), carol.connects()
+    of_alice, of_bob = alice.sends("team"), bob.sends("team")
+    carol.reads(of_alice, of_bob)
+    world.pump()
+
+    assert hers.receipts.keys() == {of_alice["msgID"]}
+    assert his.receipts.keys() == {of_bob["msgID"]}
+    assert theirs.receipts == {}
+
+
+def test_a_sender_who_has_left_is_told_nothing_more(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    socket = alice.connects()
+    message = alice.sends("team")
+    alice.quits("team")
+    bob.reads(message)
+    world.pump()
+
+    assert socket.receipts == {}
+
+
+def test_frames_stay_within_32_kb(world: World) -> None:
+    alice, bob = world.users("a" * 32, "b" * 32)
+    socket = alice.connects()
+    sent = [alice.sends(bob) for _ in range(200)]
+    bob.reads(*sent[:100])
+    bob.reads(*sent[100:])
+    world.pump()
+
+    assert len(socket.events("onRecvMessageReadReceipts")) == 2
+    assert max(world.sockets.sizes) <= FRAME_BYTES_MAX
+    assert socket.receipts.keys() == {message["msgID"] for message in sent}
+
+
+def test_a_repeated_read_is_no_news(world: World) -> None:
+    """DynamoDB writes no stream record for it at all; moto does, with equal images, and they say nothing new."""
+    alice, bob = world.users("alice", "bob")
+    socket = alice.connects()
+    message = alice.sends(bob)
+    bob.reads(message)
+    world.pump()
+
+    bob.reads(message)
+    world.pump()
+
+    assert len(socket.events("onRecvMessageReadReceipts")) == 1
+
+
+def test_redelivery_of_any_part_of_a_batch_changes_nothing(world: World) -> None:
+    alice, bob, carol = world.users("alice", "bob", "carol")
+    alice.creates("team", bob, carol)
+    sent = [alice.sends("team") for _ in range(3)]
+    for reader in (bob, carol):
+        for message in sent[:2]:
+            reader.reads(message)
+    records = world.streams.new("Reads")
+    socket = alice.connects()
+
+    for part in (records, records[1:], records[:2], list(reversed(records)), records * 2):
+        assert world.streams.deliver("Reads", part) == []
+        versions = [tile.version for tile in receipts.of_block(dynamo_conversation(), 0)]
+        assert versions == [1]
+
+    assert [alice.counts(message) for message in sent] == [(2, 0), (2, 0), (0, 2)]
+    assert {each["readCount"] for each in socket.receipts.values()} == {2}
+
+
+def dynamo_conversation() -> Any:
+    from chalicelib.core.conversation import Conversation
+
+    return Conversation.of_group("team")
+
+
+def test_a_poisoned_record_is_reported_and_the_others_are_done(world: World) -> None:
+    alice, bob, carol = world.users("alice", "bob", "carol")
+    alice.creates("team", bob, carol)
+    message = alice.sends("team")
+    bob.reads(message)
+    carol.reads(message)
+    first, *rest = [record for record in world.streams.new("Reads") if "userID" in record["dynamodb"]["NewImage"]]
+    poison = [
+        poisoned(first),
+        poisoned(first, conversationSegment={"S": "group_team~0"}),
+        poisoned(first, r1={"S": "never"}, userID={"S": "bob"}),
+        {**first, "dynamodb": {"SequenceNumber": "77"}},
+    ]
+
+    for record in poison:
+        assert world.streams.deliver("Reads", [record, first, *rest]) == numbers([record])
+    assert alice.counts(message) == (2, 0)
+
+
+def test_rows_that_expire_count_as_nothing(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    message = alice.sends("team")
+    bob.reads(message)
+    world.pump()
+    socket = alice.connects()
+    row = dynamo.client().scan(TableName="Reads")["Items"][0]
+    keys = {name: row[name] for name in ("conversationSegment", "blockOrdinal")}
+    dynamo.client().delete_item(TableName="Reads", Key=keys)
+    removed = world.streams.new("Reads")
+
+    assert [record["eventName"] for record in removed] == ["REMOVE"]
+    assert world.streams.deliver("Reads", removed) == []
+    assert alice.counts(message) == (1, 0)
+    assert socket.frames == []
+
+
+def test_a_tile_that_cannot_be_written_fails_only_its_own_records(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("one", bob)
+    alice.creates("two", bob)
+    socket = alice.connects()
+    in_one, in_two, private = alice.sends("one"), alice.sends("two"), alice.sends(bob)
+    for message in (in_one, in_two, private):
+        bob.reads(message)
+    records = world.streams.new("Reads")
+    of_one = [
+        each
+        for each in records
+        if "group_one" in str(each["dynamodb"]["Keys"]) and "userID" in each["dynamodb"]["NewImage"]
+    ]
+
+    def fails_for_one(key: Any, additions: Any) -> Any:
+        if key.conversation.group_id == "one":
+            dynamo.client().get_item(TableName="nothing", Key={"x": {"S": "x"}})
+        return add(key, additions)
+
+    monkeypatch.setattr(receipts, "add", fails_for_one)
+    assert world.streams.deliver("Reads", records) == numbers(of_one)
+    assert socket.receipts.keys() == {in_two["msgID"], private["msgID"]}
+
+    monkeypatch.setattr(receipts, "add", add)
+    assert world.streams.deliver("Reads", of_one) == []
+    assert socket.receipts.keys() == {in_one["msgID"], in_two["msgID"], private["msgID"]}
+
+
+def test_counts_that_cannot_be_read_are_told_when_the_record_comes_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    socket = alice.connects()
+    message = alice.sends("team")
+    bob.reads(message)
+    records = world.streams.new("Reads")
+    told = [each for each in records if "userID" in each["dynamodb"]["NewImage"]]
+    for module, name in ((receipts, "of_block"), (connections, "of_users")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, lambda *_: dynamo.client().describe_table(TableName="nothing"))
+            assert world.streams.deliver("Reads", records) == numbers(told)
+
+    assert socket.receipts == {}
+    assert world.streams.deliver("Reads", records) == []
+    assert socket.receipts[message["msgID"]]["readCount"] == 1
+
+
+def test_two_folds_of_one_tile_at_once_both_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob, carol = world.users("alice", "bob", "carol")
+    alice.creates("team", bob, carol)
+    message = alice.sends("team")
+    bob.reads(message)
+    of_bob = world.streams.new("Reads")
+    carol.reads(message)
+    of_carol = world.streams.new("Reads")
+    get, pending = dynamo.get, [of_carol]
+
+    def other_fold_in_between(table: str, key: Any, *, consistent: bool = False) -> Any:
+        row = get(table, key, consistent=consistent)
+        if table == "Receipts" and pending:
+            world.streams.deliver("Reads", pending.pop())
+        return row
+
+    monkeypatch.setattr(dynamo, "get", other_fold_in_between)
+
+    assert world.streams.deliver("Reads", of_bob) == []
+    assert not pending
+    assert alice.counts(message) == (2, 0)
+
+
+def test_a_batch_of_nothing_is_well(world: World) -> None:
+    assert read_stream.handle([]) == []

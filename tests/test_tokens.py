@@ -1,0 +1,76 @@
+"""Who is let in: JWT, HS256, `sub` and `exp`, and a sharp reason for whoever is not."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from chalicelib import tokens
+from chalicelib.codes import Refusal
+from chalicelib.settings import token_secret
+
+HOUR = 3600
+
+
+def signed(claims: dict[str, Any], key: str | None = None, algorithm: str = "HS256") -> str:
+    return jwt.encode(claims, key or token_secret(), algorithm=algorithm)
+
+
+def good() -> dict[str, Any]:
+    return {"sub": "alice", "exp": int(time.time()) + HOUR}
+
+
+def test_a_good_token_names_its_user_and_until_when() -> None:
+    claims = good()
+
+    assert tokens.verify(signed(claims)) == tokens.Caller("alice", claims["exp"])
+    assert tokens.verify(tokens.mint("bob", HOUR)).user_id == "bob"
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        pytest.param(lambda: "", 70002, id="none"),
+        pytest.param(lambda: signed({**good(), "exp": int(time.time()) - 1}), 70001, id="expired"),
+        pytest.param(lambda: signed(good(), "another key that is as long as it must be"), 70009, id="wrong key"),
+        pytest.param(lambda: "x", 70003, id="no token at all"),
+        pytest.param(lambda: "a.b.c", 70003, id="not base64"),
+        pytest.param(lambda: "é" * 50, 70003, id="not ascii"),
+        pytest.param(lambda: jwt.encode(good(), key="", algorithm="none"), 70003, id="alg none"),
+        pytest.param(lambda: signed(good(), token_secret() * 2, "HS512"), 70003, id="another algorithm"),
+        pytest.param(lambda: signed({"exp": int(time.time()) + HOUR}), 70003, id="no sub"),
+        pytest.param(lambda: signed({"sub": "alice"}), 70003, id="no exp"),
+        pytest.param(lambda: signed({**good(), "sub": 5}), 70003, id="sub is no string"),
+        pytest.param(lambda: signed({**good(), "sub": "al ice"}), 70003, id="sub is no userID"),
+        pytest.param(lambda: signed({**good(), "sub": "a" * 33}), 70003, id="sub is too long"),
+        pytest.param(lambda: signed({**good(), "sub": "a~b"}), 70003, id="sub has our separator"),
+        pytest.param(lambda: signed({**good(), "exp": "soon"}), 70003, id="exp is no time"),
+        pytest.param(lambda: signed({**good(), "exp": 1e400}), 70003, id="exp is infinite"),
+        pytest.param(lambda: signed({**good(), "nbf": int(time.time()) + HOUR}), 70003, id="not valid yet"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")  # forgeries may be made badly
+def test_every_other_token_is_refused_with_its_reason(token: Any, code: int) -> None:
+    with pytest.raises(Refusal) as refused:
+        tokens.verify(token())
+
+    assert refused.value.code.number == code
+    assert refused.value.code.http_status == 401
+
+
+def test_a_token_whose_claims_were_changed_is_refused() -> None:
+    head, _, signature = signed(good()).split(".")
+    _, other, _ = signed({**good(), "sub": "bob"}).split(".")
+
+    with pytest.raises(Refusal) as refused:
+        tokens.verify(".".join((head, other, signature)))
+
+    assert refused.value.code.number == 70009
+
+
+def test_a_short_secret_is_not_worked_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_SECRET", "short")
+
+    with pytest.raises(RuntimeError, match="shorter than 32 bytes"):
+        tokens.mint("alice", HOUR)

@@ -1,0 +1,281 @@
+"""The service on moto, in the domain's verbs: users who send and read, sockets that hear, streams that are pumped."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import boto3
+from chalice.test import Client
+from moto import mock_aws
+
+import app as ways_in
+from chalicelib import push, tokens
+from chalicelib.store import dynamo
+from tests.fakes import FakeSockets
+from tests.tables import create_tables
+
+Json = dict[str, Any]
+Record = dict[str, Any]
+
+TRIGGERS = {"Reads": ways_in.push_receipts, "Messages": ways_in.push_messages}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an HTTP call answered."""
+
+    status: int
+    body: Json
+
+    @property
+    def ok(self) -> Json:
+        """The body of an answer that was no refusal."""
+        assert self.status == 200, (self.status, self.body)
+        return self.body
+
+    @property
+    def refusal(self) -> tuple[int, int]:
+        """Status and code of a refusal, which must be of the shape all refusals have."""
+        assert self.status != 200, self.body
+        assert self.body.keys() == {"code", "desc"}, self.body
+        assert self.body["desc"]
+        return self.status, self.body["code"]
+
+
+@dataclass
+class Streams:
+    """The tables' streams, delivered only when asked: everything new since the last time, as Lambda would."""
+
+    delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def new(self, table: str) -> list[Record]:
+        """The records of a table's stream that have not been taken yet, as Lambda's events have them."""
+        records = self._all(table)
+        fresh = records[self.delivered[table] :]
+        self.delivered[table] = len(records)
+        return fresh
+
+    def deliver(self, table: str, records: Sequence[Record]) -> list[str]:
+        """Call a table's trigger with these records, and return the sequence numbers it reports as failed."""
+        answer = TRIGGERS[table]({"Records": list(records)}, None)
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    def pump(self, tries: int = 3) -> None:
+        """Deliver all that is new, and what failed again, until both streams are drained."""
+        for table in TRIGGERS:
+            records = self.new(table)
+            for _ in range(tries):
+                failed = self.deliver(table, records) if records else []
+                if not failed:
+                    break
+                lowest = min(map(int, failed))
+                records = [record for record in records if int(record["dynamodb"]["SequenceNumber"]) >= lowest]
+            else:
+                raise AssertionError(f"{table}: {len(records)} records fail again and again")
+
+    @staticmethod
+    def _all(table: str) -> list[Record]:
+        arn = dynamo.client().describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        streams = boto3.client("dynamodbstreams")
+        records: list[Record] = []
+        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            iterator = streams.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            records += streams.get_records(ShardIterator=iterator)["Records"]
+        for record in records:
+            record["dynamodb"].pop("ApproximateCreationDateTime", None)
+        return records
+
+
+class Socket:
+    """One connected device."""
+
+    def __init__(self, world: "World", connection_id: str, status: int) -> None:
+        self.world, self.connection_id, self.status = world, connection_id, status
+
+    @property
+    def frames(self) -> list[Json]:
+        return self.world.sockets.frames[self.connection_id]
+
+    def events(self, event: str) -> list[Json]:
+        """All events of one kind that this socket has heard."""
+        return [frame for frame in self.frames if frame.get("event") == event]
+
+    @property
+    def receipts(self) -> dict[str, Json]:
+        """The receipts this socket has heard of, by msgID, the larger count winning, as a client would keep them."""
+        kept: dict[str, Json] = {}
+        for frame in self.events("onRecvMessageReadReceipts"):
+            for receipt in frame["receiptList"]:
+                known = kept.get(receipt["msgID"])
+                if known is None or receipt["readCount"] >= known["readCount"]:
+                    kept[receipt["msgID"]] = receipt
+        return kept
+
+    def says(self, body: str | Json) -> Json:
+        """Send a frame, and return what is answered."""
+        before = len(self.frames)
+        text = body if isinstance(body, str) else json.dumps(body)
+        ways_in.socket_heard(self.world.socket_event(self.connection_id, "MESSAGE", body=text), None)
+        (answer,) = self.frames[before:]
+        return answer
+
+    def closes(self) -> None:
+        ways_in.socket_closed(self.world.socket_event(self.connection_id, "DISCONNECT"), None)
+
+
+class User:
+    """Somebody with a token."""
+
+    def __init__(self, world: "World", user_id: str) -> None:
+        self.world, self.user_id = world, user_id
+        self.token = tokens.mint(user_id, lifetime_s=3600)
+
+    def calls(self, method: str, path: str, body: Any = None, **query: Any) -> Answer:
+        return self.world.call(method, path, body, token=self.token, **query)
+
+    def creates(self, group_id: str, *members: "User | str", group_type: str = "Work") -> Json:
+        names = [member if isinstance(member, str) else member.user_id for member in members]
+        group = {"groupID": group_id, "groupType": group_type, "memberList": names}
+        return self.calls("POST", "/groups", group).ok
+
+    def invites(self, group_id: str, *members: "User | str") -> Answer:
+        names = [member if isinstance(member, str) else member.user_id for member in members]
+        return self.calls("POST", f"/groups/{quote(group_id, safe='')}/members", {"userList": names})
+
+    def removes(self, group_id: str, member: "User") -> Answer:
+        return self.calls("DELETE", f"/groups/{quote(group_id, safe='')}/members/{quote(member.user_id, safe='')}")
+
+    def quits(self, group_id: str) -> Answer:
+        return self.removes(group_id, self)
+
+    def sends(self, to: "User | str", text: str = "hello", *, receipt: bool = True, **more: Any) -> Json:
+        """Send to a user or, by its ID, to a group; return the message."""
+        return self.tries_to_send(to, text, receipt=receipt, **more).ok
+
+    def tries_to_send(self, to: "User | str", text: str = "hello", *, receipt: bool = True, **more: Any) -> Answer:
+        whom = {"groupID": to} if isinstance(to, str) else {"userID": to.user_id}
+        return self.calls("POST", "/messages", {**whom, "text": text, "needReadReceipt": receipt, **more})
+
+    def reads(self, *messages: Json) -> list[int]:
+        """Send read receipts, and return each message's code."""
+        answer = self.calls("POST", "/read-receipts", {"msgIDs": [message["msgID"] for message in messages]}).ok
+        assert [each["msgID"] for each in answer["resultList"]] == [message["msgID"] for message in messages]
+        return [each["code"] for each in answer["resultList"]]
+
+    def asks(self, *messages: Json) -> Json:
+        """Ask for the receipts of own messages."""
+        return self.calls("POST", "/read-receipts/query", {"msgIDs": [message["msgID"] for message in messages]}).ok
+
+    def counts(self, message: Json) -> tuple[int, int]:
+        """(readCount, unreadCount) of an own message, as pulled."""
+        (receipt,) = self.asks(message)["receiptList"]
+        return receipt["readCount"], receipt["unreadCount"]
+
+    def members_who(self, filter_: str, message: Json, page: int = 100) -> list[Json]:
+        """All pages of a message's read or unread list."""
+        found: list[Json] = []
+        next_seq = 0
+        while True:
+            answer = self.calls(
+                "GET", f"/messages/{message['msgID']}/read-members", filter=filter_, nextSeq=next_seq, count=page
+            ).ok
+            assert len(answer["members"]) <= page
+            found += answer["members"]
+            if answer["isFinished"]:
+                return found
+            assert answer["nextSeq"] > next_seq
+            next_seq = answer["nextSeq"]
+
+    def readers(self, message: Json) -> list[str]:
+        return [member["userID"] for member in self.members_who("read", message)]
+
+    def non_readers(self, message: Json) -> list[str]:
+        return [member["userID"] for member in self.members_who("unread", message)]
+
+    def history(self, conversation_id: str, **query: Any) -> Json:
+        return self.calls("GET", f"/conversations/{quote(conversation_id, safe='')}/messages", **query).ok
+
+    def connects(self, token: str | None = None, **query: str) -> Socket:
+        return self.world.connect(self.token if token is None else token, **query)
+
+
+class World:
+    """All of it. Make one with `World.on_moto()`."""
+
+    def __init__(self) -> None:
+        self.http = Client(ways_in.app).http
+        self.sockets = FakeSockets(push.client().meta.events)
+        self.streams = Streams()
+        self._connections = 0
+
+    @classmethod
+    @contextmanager
+    def on_moto(cls) -> Iterator["World"]:
+        with mock_aws():
+            dynamo.client.cache_clear()
+            push.client.cache_clear()
+            create_tables()
+            yield cls()
+
+    def user(self, user_id: str) -> User:
+        return User(self, user_id)
+
+    def users(self, *user_ids: str) -> list[User]:
+        return [User(self, user_id) for user_id in user_ids]
+
+    def pump(self) -> None:
+        self.streams.pump()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        **query: Any,
+    ) -> Answer:
+        """An HTTP call to `/v1` + path. A body of bytes is sent as it is, any other as JSON."""
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        url = f"/v1{path}" + (f"?{urlencode(query)}" if query else "")
+        response = self.http.request(method, url, headers=sent, body=raw)
+        return Answer(response.status_code, json.loads(response.body))
+
+    def connect(self, token: str | None, **query: str) -> Socket:
+        self._connections += 1
+        connection_id = f"socket-{self._connections}="
+        parameters = query if token is None else {"token": token, **query}
+        event = self.socket_event(connection_id, "CONNECT", query=parameters)
+        return Socket(self, connection_id, ways_in.socket_connected(event, None)["statusCode"])
+
+    @staticmethod
+    def socket_event(
+        connection_id: str, kind: str, *, body: str | None = None, query: dict[str, str] | None = None
+    ) -> Json:
+        """What API Gateway tells a function of a socket."""
+        context = {
+            "routeKey": {"CONNECT": "$connect", "DISCONNECT": "$disconnect"}.get(kind, "$default"),
+            "eventType": kind,
+            "connectionId": connection_id,
+            "apiId": "sockets",
+            "domainName": "sockets.execute-api.us-east-1.amazonaws.com",
+            "stage": "api",
+            "requestTimeEpoch": int(time.time() * 1000),
+        }
+        event: Json = {"requestContext": context, "isBase64Encoded": False}
+        if body is not None:
+            event["body"] = body
+        if query:
+            event["queryStringParameters"] = query
+        return event
