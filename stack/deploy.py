@@ -5,35 +5,47 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 
-def deploy(template: Path, stack_name: str, bucket: str, parameters: Mapping[str, str], region: str) -> dict[str, str]:
+def deploy(
+    template: Path,
+    stack_name: str,
+    bucket: str,
+    parameters: Mapping[str, str],
+    region: str,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Make or update the stack, and return its outputs.
 
-    The caller's environment says to which account (or, with AWS_ENDPOINT_URL, to which local AWS). The bucket for the
-    code package is made if there is none. CalledProcessError, with the output, if a command fails.
+    The process's environment says to which account, unless `environment` says to which local AWS instead. The bucket
+    for the code package is made if there is none. CalledProcessError, with the output, if a command fails.
     """
-    s3 = boto3.client("s3", region_name=region)
+    where = environment or {}
+    session = boto3.Session(where.get("AWS_ACCESS_KEY_ID"), where.get("AWS_SECRET_ACCESS_KEY"), region_name=region)
+    s3 = session.client("s3", endpoint_url=where.get("AWS_ENDPOINT_URL"))
     if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
-        where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        s3.create_bucket(Bucket=bucket, **where)  # type: ignore[arg-type]  # the literal of all regions
+        in_region: Any = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        s3.create_bucket(Bucket=bucket, **in_region)
     packaged = template.with_name("packaged.json")
+    cloudformation = ["--region", region, "cloudformation"]
     _aws(
-        region, "package", "--template-file", str(template), "--s3-bucket", bucket, "--use-json",
-        "--output-template-file", str(packaged),
+        where, *cloudformation, "package", "--template-file", str(template), "--s3-bucket", bucket,
+        "--use-json", "--output-template-file", str(packaged),
     )  # fmt: skip
     _aws(
-        region, "deploy", "--template-file", str(packaged), "--stack-name", stack_name, "--s3-bucket", bucket,
-        "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset",
+        where, *cloudformation, "deploy", "--template-file", str(packaged), "--stack-name", stack_name,
+        "--s3-bucket", bucket, "--capabilities", "CAPABILITY_IAM", "--no-fail-on-empty-changeset",
         "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
     )  # fmt: skip
-    stack = boto3.client("cloudformation", region_name=region).describe_stacks(StackName=stack_name)["Stacks"][0]
+    stacks = session.client("cloudformation", endpoint_url=where.get("AWS_ENDPOINT_URL"))
+    (stack,) = stacks.describe_stacks(StackName=stack_name)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 
-def _aws(region: str, *arguments: str) -> None:
-    """One `aws cloudformation` command."""
-    command = [sys.executable, "-m", "awscli", "--region", region, "cloudformation", *arguments]
-    subprocess.run(command, env=os.environ, check=True, capture_output=True, text=True)
+def _aws(where: Mapping[str, str], *arguments: str) -> None:
+    """One command of the AWS CLI."""
+    command = [sys.executable, "-m", "awscli", *arguments]
+    subprocess.run(command, env={**os.environ, **where}, check=True, capture_output=True, text=True)

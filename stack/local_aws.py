@@ -9,7 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import boto3
 import httpx
 
 REGION = "us-east-1"
@@ -71,6 +73,10 @@ class LocalAWS:
         """What an AWS client needs in its environment to talk to this AWS."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
 
+    def client(self, service: str) -> Any:
+        """A boto3 client of one of its services."""
+        return boto3.Session("test", "test", region_name=REGION).client(service, endpoint_url=self.url)  # type: ignore[call-overload]
+
     @property
     def execute_api(self) -> str:
         """The base under which it serves every API, by path."""
@@ -91,10 +97,11 @@ class LocalAWS:
                 return
 
     def _stop(self) -> None:
-        """End it, with time to save its data, and whatever workers it leaves behind."""
-        self._process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_STOP_TIMEOUT_S)
+        """End it and its workers at once, unless it has data to save: then it gets the time."""
+        if self._state:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_STOP_TIMEOUT_S)
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

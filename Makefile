@@ -1,0 +1,46 @@
+# make run     the whole system on a local AWS, with demo users, until Ctrl-C (PERSIST=1 keeps the data, PORT=… moves it)
+# make demo    a scripted conversation over the real endpoints, checked as it goes
+# make token   a token for USER=… of the running stack
+# make test    everything: pure logic, every handler on moto, the packaged stack on a local AWS
+# make check   ruff and mypy
+# make clean   forget the virtual environment and all local data
+
+PYTHON ?= python3
+PORT ?= 4566
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run demo token test check clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed (PYTHON=… chooses one)."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what requirements-dev.txt lists into $(VENV) (once, about a minute) …"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: $(READY)
+	@exec $(BIN)/python -m stack.run --port $(PORT)
+
+demo: $(READY)
+	@exec $(BIN)/python -m stack.demo
+
+token: $(READY)
+	@test -n "$(USER)" || { echo "make token USER=alice"; exit 1; }
+	@exec $(BIN)/python -m stack.token $(USER)
+
+test: $(READY)
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .local

@@ -1,0 +1,163 @@
+"""`make run`: the whole system on a local AWS, with demo users, until Ctrl-C.
+
+    python -m stack.run [--port 4566] [--persist]
+
+Writes `.local/stack.json`, so that `make token`, `make demo` and any other tool can join in.
+"""
+
+import argparse
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from subprocess import CalledProcessError
+from types import FrameType
+from typing import Any
+
+import httpx
+
+from chalicelib import tokens
+from stack.client import Refused, User
+from stack.local_aws import DEFAULT_PORT, free_port
+from stack.local_stack import STACK_NAME, LocalStack, local_stack
+from stack.template import PROJECT
+
+LOCAL = Path(os.environ.get("LOCAL_DIR", PROJECT / ".local"))
+STACK_FILE = LOCAL / "stack.json"
+SECRET_FILE = LOCAL / "token-secret"
+
+DEMO_USERS = ("alice", "bob", "carol", "dave", "erin")
+DEMO_GROUP = "demo"
+_TOKEN_LIFETIME_S = 7 * 24 * 3600
+_LATE_MS = 3000
+
+
+def main() -> int:
+    """Run until interrupted. 0 if that is how it ended."""
+    parser = argparse.ArgumentParser(prog="make run", description="The whole system on a local AWS, until Ctrl-C.")
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=DEFAULT_PORT,
+        help=f"where the local AWS listens (default {DEFAULT_PORT}, or a free one)",
+    )
+    parser.add_argument(
+        "--persist",
+        action="store_true",
+        default=os.environ.get("PERSIST") == "1",
+        help="keep the data for the next run",
+    )
+    options = parser.parse_args()
+    if (running := running_stack()) is not None:
+        print(f"It is running already, at {running['http']} (see {os.path.relpath(STACK_FILE)}).")
+        return 1
+    signal.signal(signal.SIGTERM, _interrupt)
+    port = free_port(options.port)
+    if port != options.port:
+        print(f"Port {options.port} is taken; using {port}.")
+    try:
+        with local_stack(
+            LOCAL / "ministack.log",
+            state=LOCAL / "state" if options.persist else None,
+            port=port,
+            token_secret=local_secret(),
+            report=lambda step: print(step, flush=True),
+        ) as stack:
+            _introduce(stack)
+            _follow_logs(stack)
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running." + (" The data is kept in .local/state." if options.persist else ""))
+        return 0
+    except CalledProcessError as error:
+        print(f"`{' '.join(map(str, error.cmd))}` failed:\n{error.stdout}{error.stderr}", file=sys.stderr)
+        return 1
+    finally:
+        STACK_FILE.unlink(missing_ok=True)
+    return 0
+
+
+def running_stack() -> dict[str, Any] | None:
+    """What `.local/stack.json` says, if the stack it speaks of answers."""
+    with suppress(OSError, ValueError, httpx.HTTPError):
+        described: dict[str, Any] = json.loads(STACK_FILE.read_text())
+        httpx.get(f"{described['http']}/health", timeout=10).raise_for_status()
+        return described
+    return None
+
+
+def local_secret() -> str:
+    """The secret of this checkout's local stacks: made at the first run, and never leaving it."""
+    if not SECRET_FILE.exists():
+        LOCAL.mkdir(exist_ok=True)
+        SECRET_FILE.touch(mode=0o600)
+        SECRET_FILE.write_text(secrets.token_urlsafe(32))
+    return SECRET_FILE.read_text()
+
+
+def _introduce(stack: LocalStack) -> None:
+    """Make the demo users and their group, write `stack.json`, and say what to try."""
+    minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_secret) for user in DEMO_USERS}
+    already_there = suppress(Refused)  # if the data was kept
+    with User(stack.http, stack.websocket, DEMO_USERS[0], minted[DEMO_USERS[0]]) as owner, already_there:
+        owner.create_group(DEMO_GROUP, list(DEMO_USERS[1:]), name="Demo group")
+    described = {"http": stack.http, "websocket": stack.websocket, "tokens": minted}
+    STACK_FILE.write_text(json.dumps(described, indent=2) + "\n")
+    STACK_FILE.chmod(0o600)
+    print(
+        f"""
+The read-receipt service is up.
+
+  HTTP       {stack.http}
+  WebSocket  {stack.websocket}?token=…
+  users      {", ".join(DEMO_USERS)}, all in the group "{DEMO_GROUP}"
+             (their tokens are in {os.path.relpath(STACK_FILE)}; `make token USER=…` mints more)
+
+Send a message that asks for a read receipt:
+
+  curl -s {stack.http}/messages -H 'Content-Type: application/json' \\
+    -H 'Authorization: Bearer {minted[DEMO_USERS[0]]}' \\
+    -d '{{"groupID": "{DEMO_GROUP}", "text": "hello", "needReadReceipt": true}}'
+
+Watch a whole conversation: `make demo` in another terminal. Ctrl-C stops it all. The functions' logs follow.
+""",
+        flush=True,
+    )
+
+
+def _follow_logs(stack: LocalStack) -> None:
+    """Print what the functions log, as it comes."""
+    for line in _log_lines(stack, time.time_ns() // 1_000_000):
+        print(line, flush=True)
+
+
+def _log_lines(stack: LocalStack, since_ms: int) -> Iterator[str]:
+    """The functions' own log lines from then on. Events may come late, so the last seconds are asked for again."""
+    logs = stack.aws.client("logs")
+    printed: deque[tuple[str, int, str]] = deque(maxlen=10_000)
+    while True:
+        latest_ms = since_ms
+        for group in logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{STACK_NAME}")["logGroups"]:
+            name = group["logGroupName"]
+            function = name.rsplit("/", 1)[1].removeprefix(f"{STACK_NAME}-").rsplit("-", 1)[0]
+            for event in logs.filter_log_events(logGroupName=name, startTime=since_ms - _LATE_MS)["events"]:
+                latest_ms = max(latest_ms, event["timestamp"])
+                identity = (event["logStreamName"], event["timestamp"], event["message"])
+                if identity not in printed and event["message"].startswith("{"):
+                    printed.append(identity)
+                    yield f"{function:20} {event['message'].rstrip()}"
+        since_ms = latest_ms
+        time.sleep(0.5)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""`make token USER=alice`: a token for a user of the local stack.
+
+    python -m stack.token USER [--hours 24]
+
+For another stack, set TOKEN_SECRET to its secret.
+"""
+
+import argparse
+import os
+import sys
+
+from chalicelib import tokens
+from chalicelib.core.conversation import is_user_id
+from stack.run import local_secret
+
+
+def main() -> int:
+    """Print a token."""
+    parser = argparse.ArgumentParser(prog="make token", description="Print a token for a user of the local stack.")
+    parser.add_argument("user", help="the userID: 1-32 characters of letters, digits and _ - . @ #")
+    parser.add_argument("--hours", type=float, default=24, help="how long it is good for (default 24)")
+    options = parser.parse_args()
+    if not is_user_id(options.user):
+        parser.error(f"not a userID: {options.user!r}")
+    secret = os.environ.get("TOKEN_SECRET") or local_secret()
+    print(tokens.mint(options.user, int(options.hours * 3600), secret))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""HTTP → DynamoDB → stream → WebSocket, on the deployed stack, as clients see it."""
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from stack.client import Refused, User
+from stack.local_stack import LocalStack
+
+Make = Callable[[str], User]
+
+
+def test_a_c2c_message_is_heard_read_and_its_sender_told_on_two_devices(user: Make) -> None:
+    ann, ben = user("c2c-ann"), user("c2c-ben")
+    with ann.device() as phone, ann.device() as laptop, ben.device() as his:
+        message = ann.send("hi", user="c2c-ben")
+        received = his.wait_for_message(message["msgID"])
+        answer = his.say("sendMessageReadReceipts", msgIDs=[message["msgID"]])
+        receipts = [device.wait_for_count(message["msgID"], 1) for device in (phone, laptop)]
+
+    assert received == {**message, "isSelf": False, "userID": "c2c-ann"}
+    assert answer["resultList"] == [{"msgID": message["msgID"], "code": 0, "desc": "OK"}]
+    assert receipts[0] == receipts[1] == ann.receipts(message)[0]
+    assert receipts[0]["isPeerRead"]
+    assert receipts[0]["timestamp"] >= message["timestamp"]
+
+
+def test_a_group_message_is_counted_live_and_the_lists_agree(user: Make) -> None:
+    ann, ben, cat, dan = (user(f"grp-{name}") for name in ("ann", "ben", "cat", "dan"))
+    ann.create_group("grp", [member.user_id for member in (ben, cat, dan)])
+    with ann.device() as phone, ann.device() as laptop, ben.device() as bens, cat.device() as cats:
+        messages = [ann.send(f"{number}", group="grp") for number in range(3)]
+        for device in (bens, cats):
+            for message in messages:
+                assert device.wait_for_message(message["msgID"])["text"] == message["text"]
+        assert ben.read(*messages) == [0, 0, 0]
+        assert cats.say("sendMessageReadReceipts", msgIDs=[messages[0]["msgID"]])["code"] == 0
+        for device in (phone, laptop):
+            first = device.wait_for_count(messages[0]["msgID"], 2)
+            assert (first["groupID"], first["readCount"], first["unreadCount"]) == ("grp", 2, 1)
+            assert device.wait_for_count(messages[2]["msgID"], 1)["unreadCount"] == 2
+
+    assert [(each["readCount"], each["unreadCount"]) for each in ann.receipts(*messages)] == [(2, 1), (1, 2), (1, 2)]
+    assert ann.read_members(messages[0], "read") == ["grp-ben", "grp-cat"]
+    assert ann.read_members(messages[0], "unread") == ["grp-dan"]
+    history = cat.history("group_grp")
+    assert [each["msgID"] for each in history["messageList"]] == [each["msgID"] for each in reversed(messages)]
+
+
+def test_a_message_can_be_sent_over_the_socket_and_repeated(user: Make) -> None:
+    ann, ben = user("ws-ann"), user("ws-ben")
+    with ann.device() as hers, ben.device() as his:
+        frame = {"userID": "ws-ben", "data": {"kind": "card"}, "needReadReceipt": True, "clientMsgID": "1"}
+        sent, again = hers.say("sendMessage", **frame), hers.say("sendMessage", **frame)
+        heard = his.wait_for_message(sent["message"]["msgID"])
+
+    assert sent["message"] == again["message"]
+    assert heard["data"] == {"kind": "card"}
+
+
+def test_a_closed_socket_is_forgotten_and_the_other_device_still_hears(user: Make) -> None:
+    ann, ben = user("gone-ann"), user("gone-ben")
+    with ann.device() as laptop:
+        with ann.device():
+            pass
+        message = ann.send("hi", user="gone-ben")
+        ben.read(message)
+        assert laptop.wait_for_count(message["msgID"], 1)["isPeerRead"]
+
+
+@pytest.mark.parametrize("query", ["", "?token=", "?token=nonsense"])
+def test_a_socket_without_a_good_token_is_refused(stack: LocalStack, query: str) -> None:
+    """The function says 401 (tests/test_sockets.py) and AWS passes that on; MiniStack makes a 403 of any refusal."""
+    with pytest.raises(InvalidStatus) as refused, connect(stack.websocket + query):
+        pass
+
+    assert refused.value.response.status_code in (401, 403)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, 10003),
+        ("GET", "/groups/a/b/c", 404, 10003),
+        ("DELETE", "/messages", 404, 10003),
+        ("GET", "/groups/x", 401, 70002),
+    ],
+)
+def test_refusals_have_one_shape_through_the_gateway_too(
+    stack: LocalStack, method: str, path: str, status: int, code: int
+) -> None:
+    answer = httpx.request(method, stack.http + path)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json().keys() == {"code", "desc"}
+
+
+def test_ids_that_need_escaping_work_in_paths(user: Make) -> None:
+    ann = user("esc@ann#1")
+    ann.create_group("esc#g@1.x-y_z", ["esc#ben"])
+    message = ann.send("hi", group="esc#g@1.x-y_z")
+
+    assert ann.history("group_esc#g@1.x-y_z")["messageList"] == [message]
+    assert ann.call("DELETE", "/groups/esc%23g%401.x-y_z/members/esc%23ben")["code"] == 0
+    with pytest.raises(Refused, match="10010"):
+        user("esc#ben").history("group_esc#g@1.x-y_z")
+
+
+def test_a_repeated_receipt_makes_no_stream_record(user: Make, stack: LocalStack) -> None:
+    ann, ben = user("rep-ann"), user("rep-ben")
+    message = ann.send("hi", user="rep-ben")
+    ben.read(message)
+    before = stream_length(stack)
+
+    ben.read(message, message)
+
+    assert stream_length(stack) == before
+
+
+def stream_length(stack: LocalStack) -> int:
+    """How many records the stream of Reads holds."""
+    streams = stack.aws.client("dynamodbstreams")
+    (arn,) = (each["StreamArn"] for each in streams.list_streams()["Streams"] if "-Reads-" in each["TableName"])
+    count = 0
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")
+        count += len(streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"])
+    return count
