@@ -96,8 +96,10 @@ class Streams:
 class Socket:
     """One connected device."""
 
-    def __init__(self, world: "World", connection_id: str, status: int) -> None:
-        self.world, self.connection_id, self.status = world, connection_id, status
+    def __init__(self, world: "World", connection_id: str, handshake: Json) -> None:
+        self.world, self.connection_id = world, connection_id
+        self.status: int = handshake["statusCode"]
+        self.code: int = json.loads(handshake["body"])["code"] if handshake.get("body") else 0
 
     @property
     def frames(self) -> list[Json]:
@@ -257,7 +259,7 @@ class World:
         connection_id = f"socket-{self._connections}="
         parameters = query if token is None else {"token": token, **query}
         event = self.socket_event(connection_id, "CONNECT", query=parameters)
-        return Socket(self, connection_id, ways_in.socket_connected(event, None)["statusCode"])
+        return Socket(self, connection_id, ways_in.socket_connected(event, None))
 
     @staticmethod
     def socket_event(

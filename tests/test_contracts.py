@@ -1,0 +1,110 @@
+"""Promises about the whole: every code is produced, every route documented, every guarantee tested, the stack wired."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import app as ways_in
+from chalicelib import codes
+from chalicelib.codes import Code
+from stack.template import PROJECT, package
+from tests.reliability import test_guarantees
+
+README = (PROJECT / "README.md").read_text()
+CODES = {code.number: code for code in vars(codes).values() if isinstance(code, Code)}
+TESTS = "\n".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
+
+
+def test_each_code_has_one_number_and_a_full_sentence() -> None:
+    all_codes = [code for code in vars(codes).values() if isinstance(code, Code)]
+
+    assert len(CODES) == len(all_codes)
+    assert all(code.desc.endswith(".") for code in all_codes if code is not codes.OK)
+
+
+@pytest.mark.parametrize("number", sorted(CODES))
+def test_every_code_is_produced_by_a_test(number: int) -> None:
+    assert re.search(rf"\b{number}\b", TESTS), f"no test speaks of {number}"
+
+
+@pytest.mark.parametrize("number", sorted(CODES))
+def test_every_code_is_in_the_readme_as_it_is_in_the_code(number: int) -> None:
+    code = CODES[number]
+
+    assert f"| {number} | {code.http_status} | {code.desc} |" in README
+
+
+def test_every_route_is_in_the_readme() -> None:
+    routes = {f"{method} {path}" for path, methods in ways_in.app.routes.items() for method in methods}
+    documented = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /v1[^`?]*)", README))
+    spelt = {re.sub(r"{(\w+)_id}", lambda match: f"{{{camel(match[1])}ID}}", route) for route in routes}
+
+    assert {route for route in spelt if "{proxy+}" not in route} == documented
+
+
+def camel(word: str) -> str:
+    return {"msg": "msg", "user": "user", "group": "group", "conversation": "conversation"}[word]
+
+
+def test_every_socket_action_and_event_is_in_the_readme() -> None:
+    for name in ("sendMessage", "sendMessageReadReceipts", "ping", "onRecvNewMessage", "onRecvMessageReadReceipts"):
+        assert f"`{name}`" in README
+
+
+def test_every_guarantee_of_the_readme_is_a_test_by_its_name() -> None:
+    promised = re.findall(r"^\| \*\*([A-Z][a-z ]+)\*\* \|", README, re.MULTILINE)
+    tested = {name for name in vars(test_guarantees) if name.startswith("test_")}
+
+    assert promised == ["Counted once", "Adds up", "Forward", "Heard", "Private", "Loud"]
+    assert {f"test_{name.lower().replace(' ', '_')}" for name in promised} <= tested
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    import json
+
+    packaged: Path = package(tmp_path_factory.mktemp("package"))
+    loaded: dict[str, Any] = json.loads(packaged.read_text())
+    return loaded
+
+
+def test_the_streams_trigger_their_functions_record_by_record(template: dict[str, Any]) -> None:
+    for function, table in (("PushReceipts", "Reads"), ("PushMessages", "Messages")):
+        event = template["Resources"][function]["Properties"]["Events"][f"{function}DynamodbEventSource"]["Properties"]
+        assert event["Stream"] == {"Fn::GetAtt": [table, "StreamArn"]}
+        assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert event["BisectBatchOnFunctionError"] is True
+        assert event["StartingPosition"] == "TRIM_HORIZON"
+        assert "MaximumRecordAgeInSeconds" not in event
+        assert event["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["StreamFailures", "Arn"]}
+
+
+def test_every_environment_variable_the_code_reads_is_set_by_the_stack(template: dict[str, Any]) -> None:
+    given = template["Globals"]["Function"]["Environment"]["Variables"]
+    tables = {name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::DynamoDB::Table"}
+
+    assert {f"{table.upper()}_TABLE": {"Ref": table} for table in tables}.items() <= given.items()
+    assert set(re.findall(r'os\.environ\["(\w+)"\]', (PROJECT / "chalicelib" / "settings.py").read_text())) <= set(
+        given
+    )
+    stores = (PROJECT / "chalicelib" / "store").glob("*.py")
+    named = {
+        name for path in stores for name in re.findall(r'^(?:TABLE|SENDS|USERS) = "(\w+)"', path.read_text(), re.M)
+    }
+    assert named == tables
+
+
+def test_the_websocket_stage_deploys_itself(template: dict[str, Any]) -> None:
+    resources = template["Resources"]
+
+    assert resources["WebsocketAPIStage"]["Properties"]["AutoDeploy"] is True
+    assert "DeploymentId" not in resources["WebsocketAPIStage"]["Properties"]
+    assert not [name for name, each in resources.items() if each["Type"] == "AWS::ApiGatewayV2::Deployment"]
+
+
+def test_rows_of_connections_expire_by_the_attribute_that_is_written(template: dict[str, Any]) -> None:
+    ttl = template["Resources"]["Connections"]["Properties"]["TimeToLiveSpecification"]
+
+    assert ttl == {"AttributeName": "expiresAt", "Enabled": True}
