@@ -12,8 +12,22 @@ from typing import Any
 
 from chalice.app import Chalice, DynamoDBEvent, Response, WebsocketEvent
 
-from chalicelib import answers, chat, codes, groups, http, message_stream, read_receipts, read_stream, requests, sockets
+from chalicelib import (
+    answers,
+    chat,
+    codes,
+    groups,
+    http,
+    mark_stream,
+    message_stream,
+    preferences,
+    read_receipts,
+    read_stream,
+    requests,
+    sockets,
+)
 from chalicelib.codes import Refusal
+from chalicelib.core.caller import Caller
 
 app = Chalice(app_name="read-receipts")
 app.experimental_feature_flags.add("WEBSOCKETS")
@@ -24,32 +38,32 @@ answering = http.edge(app)
 
 @app.route("/v1/groups", methods=["POST"])
 @answering(body=requests.CreateGroup)
-def create_group(caller: str, request: requests.CreateGroup) -> answers.Group:
-    return groups.create(caller, request)
+def create_group(caller: Caller, request: requests.CreateGroup) -> answers.Group:
+    return groups.create(caller.user_id, request)
 
 
 @app.route("/v1/groups/{group_id}", methods=["GET"])
 @answering()
-def get_group(caller: str, group_id: str) -> answers.Group:
-    return groups.look_up(caller, group_id)
+def get_group(caller: Caller, group_id: str) -> answers.Group:
+    return groups.look_up(caller.user_id, group_id)
 
 
 @app.route("/v1/groups/{group_id}/members", methods=["POST"])
 @answering(body=requests.InviteMembers)
-def invite_members(caller: str, group_id: str, request: requests.InviteMembers) -> answers.Invited:
-    return groups.invite(caller, group_id, request)
+def invite_members(caller: Caller, group_id: str, request: requests.InviteMembers) -> answers.Invited:
+    return groups.invite(caller.user_id, group_id, request)
 
 
 @app.route("/v1/groups/{group_id}/members/{user_id}", methods=["DELETE"])
 @answering()
-def remove_member(caller: str, group_id: str, user_id: str) -> answers.Outcome:
-    return groups.remove(caller, group_id, user_id)
+def remove_member(caller: Caller, group_id: str, user_id: str) -> answers.Outcome:
+    return groups.remove(caller.user_id, group_id, user_id)
 
 
 @app.route("/v1/groups/{group_id}/members", methods=["GET"])
 @answering(query=requests.MemberPage)
-def list_members(caller: str, group_id: str, request: requests.MemberPage) -> answers.Members:
-    return groups.list_members(caller, group_id, request)
+def list_members(caller: Caller, group_id: str, request: requests.MemberPage) -> answers.Members:
+    return groups.list_members(caller.user_id, group_id, request)
 
 
 # Conversations and messages.
@@ -57,19 +71,25 @@ def list_members(caller: str, group_id: str, request: requests.MemberPage) -> an
 
 @app.route("/v1/conversations", methods=["GET"])
 @answering(query=requests.ConversationPage)
-def list_conversations(caller: str, request: requests.ConversationPage) -> answers.Conversations:
-    return chat.list_conversations(caller, request)
+def list_conversations(caller: Caller, request: requests.ConversationPage) -> answers.Conversations:
+    return chat.list_conversations(caller.user_id, request)
 
 
 @app.route("/v1/conversations/{conversation_id}/messages", methods=["GET"])
 @answering(query=requests.History)
-def get_history(caller: str, conversation_id: str, request: requests.History) -> answers.History:
-    return chat.history(caller, conversation_id, request)
+def get_history(caller: Caller, conversation_id: str, request: requests.History) -> answers.History:
+    return chat.history(caller.user_id, conversation_id, request)
+
+
+@app.route("/v1/conversations/{conversation_id}/read", methods=["POST"])
+@answering(body=requests.MarkRead)
+def mark_conversation_read(caller: Caller, conversation_id: str, request: requests.MarkRead) -> answers.Outcome:
+    return chat.mark_read(caller.user_id, conversation_id, request)
 
 
 @app.route("/v1/messages", methods=["POST"])
 @answering(body=requests.SendMessage)
-def send_message(caller: str, request: requests.SendMessage) -> answers.MessageShape:
+def send_message(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
     return chat.send(caller, request)
 
 
@@ -77,21 +97,48 @@ def send_message(caller: str, request: requests.SendMessage) -> answers.MessageS
 
 
 @app.route("/v1/read-receipts", methods=["POST"])
-@answering(body=requests.MessageIDs)
-def send_read_receipts(caller: str, request: requests.MessageIDs) -> answers.ReceiptsSent:
+@answering(body=requests.ReadReceipts)
+def send_read_receipts(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent:
     return read_receipts.send(caller, request)
 
 
 @app.route("/v1/read-receipts/query", methods=["POST"])
 @answering(body=requests.MessageIDs)
-def query_read_receipts(caller: str, request: requests.MessageIDs) -> answers.ReceiptsFound:
+def query_read_receipts(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound:
     return read_receipts.query(caller, request)
 
 
 @app.route("/v1/messages/{msg_id}/read-members", methods=["GET"])
 @answering(query=requests.ReadMemberPage)
-def list_read_members(caller: str, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
+def list_read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
     return read_receipts.read_members(caller, msg_id, request)
+
+
+# The user's switch, and the administrators' console.
+
+
+@app.route("/v1/settings", methods=["GET"])
+@answering()
+def get_settings(caller: Caller) -> answers.Settings:
+    return preferences.read(caller.user_id)
+
+
+@app.route("/v1/settings", methods=["PUT"])
+@answering(body=requests.Settings)
+def put_settings(caller: Caller, request: requests.Settings) -> answers.Settings:
+    return preferences.write(caller.user_id, request)
+
+
+@app.route("/v1/admin/settings", methods=["GET"])
+@answering()
+def get_admin_settings(caller: Caller) -> answers.AdminSettings:
+    return preferences.read_console(caller)
+
+
+@app.route("/v1/admin/settings", methods=["PUT"])
+@answering(body=requests.AdminSettings)
+def put_admin_settings(caller: Caller, request: requests.AdminSettings) -> answers.AdminSettings:
+    return preferences.write_console(caller, request)
 
 
 # What needs no token.
@@ -138,6 +185,11 @@ def push_receipts(event: DynamoDBEvent) -> dict[str, Any]:
 @app.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Messages/stream/label", batch_size=100)
 def push_messages(event: DynamoDBEvent) -> dict[str, Any]:
     return _failures(message_stream.handle(event.to_dict()["Records"]))
+
+
+@app.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Marks/stream/label", batch_size=100)
+def push_marks(event: DynamoDBEvent) -> dict[str, Any]:
+    return _failures(mark_stream.handle(event.to_dict()["Records"]))
 
 
 def _failures(sequence_numbers: list[str]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from chalicelib.codes import Code
+from chalicelib.core.caller import SDKVersion
+from chalicelib.core.console import Console
 from chalicelib.core.message import Message
 from chalicelib.core.receipt import Receipt
 from chalicelib.limits import FRAME_BYTES_MAX
@@ -65,11 +67,12 @@ class Members(Struct, frozen=True):
 
 
 class Conversation(Struct, frozen=True):
-    """A conversation as one user sees it. `type` is V2TIM's: 1 for C2C, 2 for a group."""
+    """A conversation as one user sees it. `type` is V2TIM's: 1 for C2C, 2 for a group. 100 unread are 100 or more."""
 
     conversationID: str
     type: int
     showName: str
+    unreadCount: int
     userID: str | UnsetType = UNSET
     groupID: str | UnsetType = UNSET
     groupType: str | UnsetType = UNSET
@@ -83,7 +86,11 @@ class Conversations(Struct, frozen=True):
 
 
 class MessageShape(Struct, frozen=True):
-    """A message as one user sees it. `timestamp` in seconds; `userID` is the peer, `sender` who wrote it."""
+    """A message as one user sees it. `timestamp` in seconds; `userID` is the peer, `sender` who wrote it.
+
+    In a history, own C2C messages say whether the peer has marked the conversation read since (`isPeerRead`). What was
+    sent asking for a receipt by somebody who has them turned off says so when it is sent (`withheld`).
+    """
 
     msgID: str
     seq: int
@@ -95,6 +102,8 @@ class MessageShape(Struct, frozen=True):
     groupID: str | UnsetType = UNSET
     text: str | UnsetType = UNSET
     data: Raw | UnsetType = UNSET
+    isPeerRead: bool | UnsetType = UNSET
+    withheld: bool | UnsetType = UNSET
 
 
 class History(Struct, frozen=True):
@@ -103,21 +112,25 @@ class History(Struct, frozen=True):
 
 
 class ReceiptShape(Struct, frozen=True):
-    """V2TIMMessageReceipt. `timestamp` in seconds."""
+    """V2TIMMessageReceipt. `timestamp` in seconds; clients older than 8.1 get it only where the msgID is empty."""
 
     msgID: str
     userID: str
     isPeerRead: bool
-    timestamp: int
     groupID: str
     readCount: int
     unreadCount: int
+    timestamp: int | UnsetType = UNSET
 
 
 class ReceiptsSent(Struct, frozen=True):
-    """For each msgID of the call, in its order, whether the receipt was taken (0) or why not."""
+    """For each msgID of the call, in its order, whether the receipt was taken (0) or why not.
+
+    `withheld` is there, and true, if the caller has read receipts turned off: then nothing was written down.
+    """
 
     resultList: list[MessageResult]
+    withheld: bool | UnsetType = UNSET
 
 
 class ReceiptsFound(Struct, frozen=True):
@@ -140,6 +153,23 @@ class ReadMembers(Struct, frozen=True):
     isFinished: bool
 
 
+class Settings(Struct, frozen=True):
+    """The user's read-receipt switch, and whether the administrator lets it be turned off."""
+
+    readReceipts: bool
+    mayTurnReceiptsOff: bool
+
+
+class AdminSettings(Struct, frozen=True):
+    """The console. `receiptGroupSizeMax` and `retentionDays` are null where there is no limit."""
+
+    receiptGroupTypes: list[str]
+    edition: str
+    receiptGroupSizeMax: int | None
+    mayTurnReceiptsOff: bool
+    retentionDays: int | None
+
+
 class Health(Struct, frozen=True):
     status: str
 
@@ -150,6 +180,19 @@ class NewMessage(Struct, frozen=True, tag_field="event", tag="onRecvNewMessage")
 
 class NewReadReceipts(Struct, frozen=True, tag_field="event", tag="onRecvMessageReadReceipts"):
     receiptList: list[ReceiptShape]
+
+
+class NewC2CReadReceipt(Struct, frozen=True, tag_field="event", tag="onRecvC2CReadReceipt"):
+    """The peer has marked the conversation read: the msgID is empty, and the time is that of the marking."""
+
+    receiptList: list[ReceiptShape]
+
+
+class ConversationRead(Struct, frozen=True, tag_field="event", tag="onConversationRead"):
+    """The user has marked a conversation read, on this or another device, up to the message with this seq."""
+
+    conversationID: str
+    lastReadSeq: int
 
 
 def outcome(code: Code, desc: str = "") -> Outcome:
@@ -175,21 +218,36 @@ def group(state: State, results: list[UserResult] | UnsetType = UNSET) -> Group:
     )
 
 
-def conversation(state: State, viewer: str) -> Conversation:
+def admin_settings(console: Console) -> AdminSettings:
+    return AdminSettings(
+        receiptGroupTypes=sorted(console.receipt_group_types),
+        edition=console.edition,
+        receiptGroupSizeMax=console.group_size_max,
+        mayTurnReceiptsOff=console.may_turn_receipts_off,
+        retentionDays=console.retention_days,
+    )
+
+
+def conversation(state: State, viewer: str, unread_count: int) -> Conversation:
     if state.conversation.is_group:
         return Conversation(
             conversationID=state.conversation.conversation_id,
             type=2,
             showName=state.name,
+            unreadCount=unread_count,
             groupID=state.conversation.group_id,
             groupType=state.group_type,
             memberCount=state.member_count,
         )
     peer = state.conversation.peer_of(viewer)
-    return Conversation(state.conversation.named_for(viewer), type=1, showName=peer, userID=peer)
+    return Conversation(
+        state.conversation.named_for(viewer), type=1, showName=peer, unreadCount=unread_count, userID=peer
+    )
 
 
-def message(message: Message, viewer: str) -> MessageShape:
+def message(
+    message: Message, viewer: str, *, is_peer_read: bool | UnsetType = UNSET, withheld: bool | UnsetType = UNSET
+) -> MessageShape:
     header = message.header
     return MessageShape(
         msgID=header.msg_id,
@@ -202,28 +260,37 @@ def message(message: Message, viewer: str) -> MessageShape:
         groupID=header.conversation.group_id or UNSET,
         text=UNSET if message.text is None else message.text,
         data=UNSET if message.data_json is None else Raw(message.data_json.encode()),
+        isPeerRead=is_peer_read,
+        withheld=withheld,
     )
 
 
-def receipt(receipt: Receipt) -> ReceiptShape:
+def receipt(receipt: Receipt, version: SDKVersion) -> ReceiptShape:
+    """A receipt as a client of this version knows it."""
+    shows_time = not receipt.msg_id or version.has_receipt_time
     return ReceiptShape(
         msgID=receipt.msg_id,
         userID=receipt.user_id,
         isPeerRead=receipt.is_peer_read,
-        timestamp=receipt.timestamp,
+        timestamp=receipt.timestamp if shows_time else UNSET,
         groupID=receipt.group_id,
         readCount=receipt.read_count,
         unreadCount=receipt.unread_count,
     )
 
 
-def receipt_frames(receipts: Sequence[Receipt]) -> list[bytes]:
-    """One frame with all of these receipts, or as few as stay within 32 KB each."""
-    frame = encode(NewReadReceipts([receipt(each) for each in receipts]))
-    if len(frame) <= FRAME_BYTES_MAX or len(receipts) == 1:
+def receipt_frames(receipts: Sequence[Receipt], version: SDKVersion) -> list[bytes]:
+    """One frame with all of these receipts that a client of this version knows, or as few as stay within 32 KB each."""
+    known = [receipt for receipt in receipts if version.has_receipts(in_group=bool(receipt.group_id))]
+    return _frames([receipt(each, version) for each in known]) if known else []
+
+
+def _frames(shapes: list[ReceiptShape]) -> list[bytes]:
+    frame = encode(NewReadReceipts(shapes))
+    if len(frame) <= FRAME_BYTES_MAX or len(shapes) == 1:
         return [frame]
-    middle = len(receipts) // 2
-    return receipt_frames(receipts[:middle]) + receipt_frames(receipts[middle:])
+    middle = len(shapes) // 2
+    return _frames(shapes[:middle]) + _frames(shapes[middle:])
 
 
 _encoder = msgspec.json.Encoder()

@@ -4,48 +4,62 @@
 - A member sees the messages sent during their own memberships, while they are a member; nobody else sees anything.
 """
 
-import msgspec
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
 
-from chalicelib import answers, clock, codes, limits, requests
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from chalicelib import answers, clock, codes, entitlement, limits, requests
 from chalicelib.codes import Refusal
 from chalicelib.core import audience
 from chalicelib.core.audience import Membership
+from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import Conversation, decode_msg_id
 from chalicelib.core.message import Header, Message
-from chalicelib.store import conversations, dynamo, members, messages
-from chalicelib.store.conversations import Draw
+from chalicelib.store import conversations, dynamo, marks, members, messages, users
+from chalicelib.store.conversations import Draw, State
+from chalicelib.store.marks import Mark
 
 
-def send(caller: str, request: requests.SendMessage) -> answers.MessageShape:
+def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
     """sendMessage. A repetition under the same clientMsgID answers with the first message instead of sending another.
 
-    Refuses with 6017, 10010 or 80002. A seq that was drawn for a message that is then refused leaves a harmless gap.
+    Refuses with 6017, 7013, 10010, 45004, 45005 or 80002. A seq that was drawn for a message that is then refused
+    leaves a harmless gap.
     """
-    conversation = _addressee(caller, request)
+    conversation = _addressee(caller.user_id, request)
     text, data_json = _content(request)
-    _as_member(conversation, caller)  # so that strangers do not even draw a seq
+    if request.needReadReceipt:
+        entitlement.check_client(caller, conversation)
+    _as_member(conversation, caller.user_id)  # so that strangers do not even draw a seq
+    is_private = not users.find(caller.user_id).read_receipts
     draw = _draw(conversation)
-    sender = audience.covering(_as_member(conversation, caller), draw.seq)
+    sender = audience.covering(_as_member(conversation, caller.user_id), draw.seq)
     if sender is None:
         raise Refusal(codes.NO_SUCH_GROUP)
+    if request.needReadReceipt and conversation.is_group:
+        entitlement.check_group(draw)
     header = Header(
         conversation=conversation,
         seq=draw.seq,
-        sender=caller,
+        sender=caller.user_id,
         sender_ordinal=sender.ordinal,
         audience=audience.audience_size(draw.member_count),
-        need_read_receipt=request.needReadReceipt,
+        need_read_receipt=request.needReadReceipt and not is_private,
         sent_at_ms=clock.now_ms(),
+        is_private=is_private,
     )
+    message = Message(header, text, data_json)
     if request.clientMsgID:
         claim = messages.claim(header, request.clientMsgID)
-        earlier = None if claim.is_first else messages.find(conversation, claim.header.seq)
-        if earlier:
-            return answers.message(earlier, caller)
-        header = claim.header
-    message = Message(header, text, data_json)
+        message = replace(message, header=claim.header)
+        if not claim.is_first:
+            message = messages.find(conversation, claim.header.seq) or message
     messages.put(message)
-    return answers.message(message, caller)
+    withheld = request.needReadReceipt and message.header.is_private
+    return answers.message(message, caller.user_id, withheld=withheld or UNSET)
 
 
 def history(caller: str, conversation_id: str, request: requests.History) -> answers.History:
@@ -53,7 +67,7 @@ def history(caller: str, conversation_id: str, request: requests.History) -> ans
     conversation = _named(caller, conversation_id)
     before = limits.SEQ_MAX
     if request.lastMsgID is not None:
-        before = _seq_within(conversation, request.lastMsgID)
+        before = _seq_within(conversation, request.lastMsgID, "lastMsgID")
     stays = _as_member(conversation, caller)
     wanted = request.count + 1  # one more than asked for, to know whether there are more
     found: list[Message] = []
@@ -63,20 +77,93 @@ def history(caller: str, conversation_id: str, request: requests.History) -> ans
         if first <= last and len(found) < wanted:
             found += messages.newest_first(conversation, first, last, wanted - len(found))
     page = found[: request.count]
-    return answers.History([answers.message(message, caller) for message in page], len(found) <= request.count)
+    peer_read_seq = _peer_read_seq(conversation, caller)
+    return answers.History(
+        [
+            answers.message(message, caller, is_peer_read=_is_peer_read(message, caller, peer_read_seq))
+            for message in page
+        ],
+        isFinished=len(found) <= request.count,
+    )
+
+
+def mark_read(caller: str, conversation_id: str, request: requests.MarkRead) -> answers.Outcome:
+    """cleanConversationUnreadMessageCount: up to a message, or all there is. Refuses with 6017, 10010 or 45001.
+
+    The caller's other devices hear of it, and in C2C the peer does, unless the caller has read receipts turned off.
+    """
+    conversation = _named(caller, conversation_id)
+    stays = _as_member(conversation, caller)
+    seq = None if request.msgID is None else _seq_within(conversation, request.msgID, "msgID")
+    if seq is not None and not audience.may_see(stays, seq):
+        raise Refusal(codes.NO_SUCH_MESSAGE)
+    mark_read_up_to(caller, conversation, seq)
+    return answers.outcome(codes.OK)
+
+
+def mark_read_up_to(caller: str, conversation: Conversation, seq: int | None) -> None:
+    """Mark a conversation read up to this seq, or (None) all there is by now.
+
+    The peer is told the time of the marking; if there are later messages, the time of the last one that was marked, so
+    that clients which compare times, as V2TIM's do, come to the same result.
+    """
+    state = conversations.find(conversation, consistent=True)
+    last = state.seq if state else 0
+    up_to = last if seq is None else min(seq, last)
+    if up_to == 0:
+        return
+    if conversation.is_group or not users.find(caller).read_receipts:
+        marks.advance(conversation, caller, up_to)
+        return
+    at_ms = clock.now_ms()
+    if up_to < last:
+        message = messages.find(conversation, up_to)
+        at_ms = message.header.sent_at_ms if message else at_ms
+    marks.advance_and_show(conversation, caller, up_to, at_ms)
 
 
 def list_conversations(caller: str, request: requests.ConversationPage) -> answers.Conversations:
     """getConversationList: those the caller is in, by conversationID. Refuses with 6017."""
     after = _after(request.nextSeq)
     found = members.conversations_of(caller, after, request.count + 1)
-    page, more = found[: request.count], found[request.count :]
+    page = dict(islice(found.items(), request.count))
+    is_more = len(found) > len(page)
     states = {state.conversation: state for state in conversations.find_many(page)}
+    read = marks.find_many(page, caller)
+    listed = [
+        answers.conversation(states[conversation], caller, _unread(caller, states[conversation], since, read))
+        for conversation, since in page.items()
+        if conversation in states
+    ]
     return answers.Conversations(
-        [answers.conversation(states[conversation], caller) for conversation in page if conversation in states],
-        nextSeq=page[-1].conversation_id if more else "",
-        isFinished=not more,
+        listed, nextSeq=list(page)[-1].conversation_id if is_more else "", isFinished=not is_more
     )
+
+
+def _unread(caller: str, state: State, since: int, read: Mapping[Conversation, Mark]) -> int:
+    """How many messages of others this member has not marked read, up to 100."""
+    mark = read.get(state.conversation)
+    after = max(since, mark.read_seq if mark else 0)
+    if after >= state.seq:
+        return 0
+    return messages.count_unread(state.conversation, caller, after, limits.UNREAD_COUNT_MAX)
+
+
+def _peer_read_seq(conversation: Conversation, caller: str) -> int | None:
+    """Up to where the C2C peer has marked the conversation read; None where the caller is not to know."""
+    if conversation.is_group or not users.find(caller).read_receipts:
+        return None
+    return marks.find(conversation, conversation.peer_of(caller)).shown_seq
+
+
+def _is_peer_read(message: Message, caller: str, peer_read_seq: int | None) -> bool | UnsetType:
+    """Whether the peer has marked the conversation read since this own C2C message.
+
+    V2TIM compares the message's second with that of the mark; the seq says the same exactly.
+    """
+    if peer_read_seq is None or message.header.sender != caller:
+        return UNSET
+    return message.header.seq <= peer_read_seq and not message.header.is_private
 
 
 def _addressee(caller: str, request: requests.SendMessage) -> Conversation:
@@ -125,14 +212,14 @@ def _named(caller: str, conversation_id: str) -> Conversation:
         raise Refusal(codes.BAD_PARAMETERS, "A conversationID is `c2c_<userID>` or `group_<groupID>`.") from error
 
 
-def _seq_within(conversation: Conversation, msg_id: str) -> int:
+def _seq_within(conversation: Conversation, msg_id: str, field: str) -> int:
     """The seq of a message of this conversation. Refuses with 6017."""
     try:
         of, seq = decode_msg_id(msg_id)
     except ValueError as error:
-        raise Refusal(codes.BAD_PARAMETERS, "`lastMsgID` is not a msgID.") from error
+        raise Refusal(codes.BAD_PARAMETERS, f"`{field}` is not a msgID.") from error
     if of != conversation:
-        raise Refusal(codes.BAD_PARAMETERS, "`lastMsgID` is of another conversation.")
+        raise Refusal(codes.BAD_PARAMETERS, f"`{field}` is of another conversation.")
     return seq
 
 

@@ -1,6 +1,7 @@
 """The edge of HTTP: who is calling, what they ask, in which shape; and where a refusal becomes an answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from time import perf_counter
 from typing import Any
@@ -13,7 +14,7 @@ from chalicelib.codes import Refusal
 
 _JSON: dict[str, str | list[str]] = {"Content-Type": "application/json"}
 
-# A view takes the caller's userID, the parameters of its path, and the request in its shape.
+# A view takes the caller, the parameters of its path, and the request in its shape.
 View = Callable[..., Any]
 
 
@@ -73,13 +74,14 @@ def _result(
 ) -> Any:
     """Call a view with what it wants: first of all it is settled who is asking."""
     caller = tokens.verify(_bearer(request))
+    caller = replace(caller, sdk_version=requests.sdk_version(request.headers.get("x-sdk-version", "")))
     parameters = [unquote(value) for value in path.values()]
     asked = requests.query(dict(request.query_params or {}), query)
     if body is not None:
-        return view(caller.user_id, *parameters, requests.body(_raw_body(request), body))
+        return view(caller, *parameters, requests.body(_raw_body(request), body))
     if query is not requests.Nothing:
-        return view(caller.user_id, *parameters, asked)
-    return view(caller.user_id, *parameters)
+        return view(caller, *parameters, asked)
+    return view(caller, *parameters)
 
 
 def _bearer(request: Request) -> str:

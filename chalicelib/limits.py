@@ -45,5 +45,11 @@ CONNECTION_LIFETIME_S = 2 * 3600 + 600
 # The largest seq and ordinal a client may name: what a JavaScript number holds exactly.
 SEQ_MAX = 2**53 - 1
 
+# What retention may be set to: a hundred years.
+RETENTION_DAYS_MAX = 36_500
+
+# Unread messages are counted one by one up to here; as every chat client shows it, "99+".
+UNREAD_COUNT_MAX = 100
+
 # HS256 wants a key as long as its hash (RFC 7518 §3.2).
 TOKEN_SECRET_BYTES_MIN = 32

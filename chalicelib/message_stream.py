@@ -36,7 +36,7 @@ def _announce(message: Message) -> push.Delivery:
     total = push.Delivery()
     recipients = _recipients(message)
     while told := list(islice(recipients, _TOLD_AT_ONCE)):
-        total += push.deliver({user_id: [_frame(message, user_id)] for user_id in told})
+        total += push.deliver(told, lambda user, _: [_frame(message, user.user_id)])
     return total
 
 

@@ -1,23 +1,25 @@
 """Who is connected: sockets that come, speak and go."""
 
-from chalicelib import clock, codes, limits, log, push, tokens
+from chalicelib import clock, codes, limits, log, push, requests, tokens
 from chalicelib.codes import Refusal
-from chalicelib.store import connections
+from chalicelib.core.caller import Caller
+from chalicelib.store import connections, users
 from chalicelib.store.connections import Connection
 
 
 def connect(connection_id: str, token: str, sdk_version: str = "") -> None:
-    """Remember a new socket of the token's user. Refuses with 70001, 70002, 70003, 70009 or 45003.
+    """Remember a new socket of the token's user. Refuses with 6017, 70001, 70002, 70003, 70009 or 45003.
 
     A user at the limit may have dead sockets in the count, as nobody is told for certain when one ends: those are
     asked after and forgotten before anybody is refused.
     """
     caller = tokens.verify(token)
-    connection = Connection(connection_id, caller.user_id, caller.expires_at_s, sdk_version)
+    connection = Connection(connection_id, caller.user_id, caller.expires_at_s, requests.sdk_version(sdk_version))
     if not _add(connection):
-        dead = [other for other in connections.of_user(caller.user_id) if not push.is_connected(other)]
+        others = users.find(caller.user_id).connections
+        dead = [other for other in others if not push.is_connected(other)]
         for other in dead:
-            connections.forget(other, caller.user_id)
+            connections.forget_of(caller.user_id, other, others[other])
         if not dead or not _add(connection):
             raise Refusal(codes.TOO_MANY_CONNECTIONS)
     log.line("connected", connection=connection_id)
@@ -29,14 +31,14 @@ def disconnect(connection_id: str) -> None:
     log.line("disconnected", connection=connection_id)
 
 
-def speaker(connection_id: str) -> str:
-    """The userID behind a socket. Refuses with 70001 once the token it was opened with has expired, or with 70003."""
+def speaker(connection_id: str) -> Caller:
+    """The user behind a socket. Refuses with 70001 once the token it was opened with has expired, or with 70003."""
     connection = connections.find(connection_id)
     if connection is None:
         raise Refusal(codes.TOKEN_BAD, "This connection is not known any more; connect again.")
     if connection.token_expires_at_s <= clock.now_ms() // 1000:
         raise Refusal(codes.TOKEN_EXPIRED)
-    return connection.user_id
+    return Caller(connection.user_id, connection.token_expires_at_s, sdk_version=connection.sdk_version)
 
 
 def _add(connection: Connection) -> bool:

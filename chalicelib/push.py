@@ -4,7 +4,7 @@ A push is a courtesy: everything in it can be asked for as well. So a socket tha
 over, one that is gone is forgotten, and neither stops the others.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import log, settings
-from chalicelib.store import connections
+from chalicelib.core.caller import SDKVersion
+from chalicelib.store import connections, users
+from chalicelib.store.users import User
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi.client import ApiGatewayManagementApiClient
@@ -50,23 +52,33 @@ def client() -> "ApiGatewayManagementApiClient":
     return boto3.client("apigatewaymanagementapi", endpoint_url=settings.push_endpoint(), config=_CONFIG)
 
 
-def deliver(frames_for: Mapping[str, Sequence[bytes]]) -> Delivery:
-    """Send each of these users their frames, in order, on every device they are connected with."""
+# What a user's device is told, in order: it may depend on who they are, on their switch, and on their client's version.
+FramesFor = Callable[[User, SDKVersion], Sequence[bytes]]
+
+
+def deliver(user_ids: Iterable[str], frames_for: FramesFor) -> Delivery:
+    """Send each of these users, on every device they are connected with, the frames that are for it."""
     posts = [
-        (user_id, connection_id)
-        for user_id, connection_ids in connections.of_users(frames_for).items()
-        for connection_id in sorted(connection_ids)
+        (user.user_id, connection_id, version, frames)
+        for user in users.find_many(user_ids)
+        for connection_id, version in sorted(user.connections.items(), key=lambda each: each[0])
+        if (frames := frames_for(user, version))
     ]
     if len(posts) == 1:
-        ((user_id, connection_id),) = posts
-        return _send(user_id, connection_id, frames_for[user_id])
+        return _send(*posts[0])
     with ThreadPoolExecutor(_POSTS_AT_ONCE) as pool:
-        return sum(pool.map(lambda post: _send(post[0], post[1], frames_for[post[0]]), posts), start=Delivery())
+        return sum(pool.map(lambda post: _send(*post), posts), start=Delivery())
 
 
 def reply(connection_id: str, frame: bytes) -> None:
     """Answer on the socket a frame came from. One that is gone is forgotten."""
-    _send(None, connection_id, [frame])
+    try:
+        client().post_to_connection(ConnectionId=connection_id, Data=frame)
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and _is_gone(error):
+            connections.forget(connection_id)
+        else:
+            log.failure("reply", error, connection=connection_id)
 
 
 def is_connected(connection_id: str) -> bool:
@@ -80,14 +92,14 @@ def is_connected(connection_id: str) -> bool:
     return True
 
 
-def _send(user_id: str | None, connection_id: str, frames: Sequence[bytes]) -> Delivery:
+def _send(user_id: str, connection_id: str, version: SDKVersion, frames: Sequence[bytes]) -> Delivery:
     """Send frames to one socket, and forget it if it is gone."""
     try:
         for frame in frames:
             client().post_to_connection(ConnectionId=connection_id, Data=frame)
     except (BotoCoreError, ClientError) as error:
         if isinstance(error, ClientError) and _is_gone(error):
-            connections.forget(connection_id, user_id)
+            connections.forget_of(user_id, connection_id, version)
             return Delivery(gone=1)
         log.failure("push", error, connection=connection_id)
         return Delivery(failed=1)

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from functools import cache
 
 from botocore.exceptions import BotoCoreError, ClientError
+from msgspec import UNSET
 
-from chalicelib import answers, clock, codes, limits, log, requests
+from chalicelib import answers, chat, clock, codes, entitlement, limits, log, requests
 from chalicelib.codes import Code, Refusal
 from chalicelib.core import audience
 from chalicelib.core.audience import Membership
+from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
 from chalicelib.core.message import Header
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
@@ -26,30 +28,37 @@ from chalicelib.core.tiles import (
     offset_of,
     segment_of,
 )
-from chalicelib.store import members, messages, reads, receipts
+from chalicelib.store import members, messages, reads, receipts, users
 
 
-def send(caller: str, request: requests.MessageIDs) -> answers.ReceiptsSent:
+def send(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent:
     """sendMessageReadReceipts: write down which messages the caller has read, one write for each block of 64.
 
-    Says for each message whether it was taken; one that is refused, or fails, does not stop the others. Refuses the
-    whole call with 6017.
+    Says for each message whether it was taken; one that is refused, or fails, does not stop the others. If the caller
+    has read receipts turned off they are withheld: nothing is written down, and the answer says so. As in TIM the
+    unread count does not change, unless the call asks for that too (`alsoMarkRead`). Refuses the whole call with 6017
+    or 7013.
     """
     conversation, seqs = _of_one_conversation(request.msgIDs)
-    stays = members.of_user(conversation, caller)
+    entitlement.check_client(caller, conversation)
+    stays = members.of_user(conversation, caller.user_id)
     headers = messages.headers(conversation, (seq for seq in seqs if audience.covering(stays, seq)))
-    verdicts = {seq: _verdict(caller, stays, seq, headers.get(seq)) for seq in seqs}
+    verdicts = {seq: _verdict(caller.user_id, stays, seq, headers.get(seq)) for seq in seqs}
     taken = [seq for seq, code in verdicts.items() if code is codes.OK]
-    verdicts.update(dict.fromkeys(_record(conversation, stays, taken), codes.SERVER_ERROR))
-    return answers.ReceiptsSent(
-        [answers.message_result(msg_id, verdicts[seq]) for msg_id, seq in zip(request.msgIDs, seqs, strict=True)]
-    )
+    is_withheld = bool(taken) and not users.find(caller.user_id).read_receipts
+    if not is_withheld:
+        verdicts.update(dict.fromkeys(_record(conversation, stays, taken), codes.SERVER_ERROR))
+    if request.alsoMarkRead and audience.is_member(stays) and headers:
+        chat.mark_read_up_to(caller.user_id, conversation, max(headers))
+    results = [answers.message_result(msg_id, verdicts[seq]) for msg_id, seq in zip(request.msgIDs, seqs, strict=True)]
+    return answers.ReceiptsSent(results, withheld=is_withheld or UNSET)
 
 
-def query(caller: str, request: requests.MessageIDs) -> answers.ReceiptsFound:
-    """getMessageReadReceipts: the receipts of own messages. Refuses the whole call with 6017."""
+def query(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound:
+    """getMessageReadReceipts: the receipts of own messages. Refuses the whole call with 6017, 7013 or 45006."""
     conversation, seqs = _of_one_conversation(request.msgIDs)
-    headers = _own(caller, conversation, seqs)
+    _check_sees_receipts(caller, conversation)
+    headers = _own(caller.user_id, conversation, seqs)
     asked_for = {seq: header for seq, header in headers.items() if header.need_read_receipt}
     found = {receipt.msg_id: receipt for receipt in _receipts(conversation, asked_for)}
     refused = {
@@ -58,20 +67,22 @@ def query(caller: str, request: requests.MessageIDs) -> answers.ReceiptsFound:
         if seq not in asked_for
     }
     return answers.ReceiptsFound(
-        [answers.receipt(found[msg_id]) for msg_id in request.msgIDs if msg_id in found],
+        [answers.receipt(found[msg_id], caller.sdk_version) for msg_id in request.msgIDs if msg_id in found],
         [answers.message_result(msg_id, refused[msg_id]) for msg_id in request.msgIDs if msg_id in refused],
     )
 
 
-def read_members(caller: str, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
-    """getGroupMessageReadMemberList: who of the audience has read an own message (and when) or has not, by ordinal.
+def read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
+    """getGroupMessageReadMemberList: who has read an own message (and when), or has not, by ordinal.
 
-    Straight from Reads, so that it shows every receipt whose call has answered. Refuses with 6017, 10062 or 45001.
+    Straight from Reads, so that it shows every receipt whose call has answered. Refuses with 6017, 7013, 10062, 45001
+    or 45006.
     """
     conversation, seqs = _of_one_conversation([msg_id])
     if not conversation.is_group:
         raise Refusal(codes.BAD_PARAMETERS, "Lists of members are for group messages; a C2C receipt says it all.")
-    header = _own(caller, conversation, seqs).get(seqs[0])
+    _check_sees_receipts(caller, conversation)
+    header = _own(caller.user_id, conversation, seqs).get(seqs[0])
     if header is None:
         raise Refusal(codes.NO_SUCH_MESSAGE)
     if not header.need_read_receipt:
@@ -102,6 +113,13 @@ def _read_members(header: Header, request: requests.ReadMemberPage) -> answers.R
         if is_last:
             return answers.ReadMembers(page, nextSeq=0, isFinished=True)
     return answers.ReadMembers(page, nextSeq=end, isFinished=False)
+
+
+def _check_sees_receipts(caller: Caller, conversation: Conversation) -> None:
+    """Refuse with 7013 who is not entitled to receipts, and with 45006 who has turned them off."""
+    entitlement.check_client(caller, conversation)
+    if not users.find(caller.user_id).read_receipts:
+        raise Refusal(codes.RECEIPTS_TURNED_OFF)
 
 
 def _of_one_conversation(msg_ids: Sequence[str]) -> tuple[Conversation, list[int]]:

@@ -12,10 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import answers, log, push
 from chalicelib.codes import Refusal
+from chalicelib.core.caller import SDKVersion
 from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
 from chalicelib.core.tiles import ReadDelta, TileKey, block_of, count_readers, fold, offset_of, seq_at
 from chalicelib.store import members, messages, reads, receipts
+from chalicelib.store.users import User
 
 # The sequence number of a stream record, by which a failure is reported.
 SequenceNumber = str
@@ -67,7 +69,10 @@ def _fold(deltas: Mapping[SequenceNumber, ReadDelta]) -> set[SequenceNumber]:
 
 
 def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery, set[SequenceNumber]]:
-    """Tell each sender how far their messages have been read. Returns the records whose counts could not be read."""
+    """Tell each sender how far their messages have been read, unless they have read receipts turned off.
+
+    Returns the records whose counts could not be read.
+    """
     news: dict[str, list[Receipt]] = defaultdict(list)
     failed: set[SequenceNumber] = set()
     by_conversation: dict[Conversation, dict[SequenceNumber, ReadDelta]] = defaultdict(dict)
@@ -81,8 +86,12 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
         except (BotoCoreError, ClientError, Refusal) as error:
             log.failure("counts", error, conversation=conversation.conversation_id)
             failed |= batch.keys()
+
+    def frames(sender: User, version: SDKVersion) -> Sequence[bytes]:
+        return answers.receipt_frames(news[sender.user_id], version) if sender.read_receipts else []
+
     try:
-        return push.deliver({sender: answers.receipt_frames(list_) for sender, list_ in news.items()}), failed
+        return push.deliver(news, frames), failed
     except (BotoCoreError, ClientError, Refusal) as error:
         log.failure("announce", error, senders=len(news))
         return push.Delivery(), set(deltas)

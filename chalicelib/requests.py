@@ -6,10 +6,11 @@ Every field has its type and its bound; a field that is not listed is refused, s
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chalicelib import codes, limits
 from chalicelib.codes import Refusal
+from chalicelib.core.caller import SDKVersion
 
 UserID = Annotated[str, Meta(min_length=1, max_length=limits.USER_ID_LENGTH_MAX, pattern=limits.ID_PATTERN)]
 GroupID = Annotated[str, Meta(min_length=1, max_length=limits.GROUP_ID_LENGTH_MAX, pattern=limits.ID_PATTERN)]
@@ -24,6 +25,9 @@ Invited = Annotated[list[UserID], Meta(max_length=limits.INVITED_PER_CALL_MAX)]
 RequestID = Annotated[str, Meta(max_length=limits.REQUEST_ID_LENGTH_MAX)] | int
 
 GroupType = Literal["Work", "Public", "Meeting", "Community", "AVChatRoom"]
+# AVChatRoom can never have receipts: its messages go to whoever is watching, not to an audience.
+ReceiptGroupTypes = list[Literal["Work", "Public", "Meeting", "Community"]]
+Edition = Literal["standard", "premium"]
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,9 +92,37 @@ class History(Request, frozen=True):
 
 
 class MessageIDs(Request, frozen=True):
-    """sendMessageReadReceipts and getMessageReadReceipts: 1-100 messages of one conversation."""
+    """getMessageReadReceipts: 1-100 messages of one conversation."""
 
     msgIDs: MsgIDs
+
+
+class ReadReceipts(MessageIDs, frozen=True):
+    """sendMessageReadReceipts; with `alsoMarkRead` the conversation's unread count changes too."""
+
+    alsoMarkRead: bool = False
+
+
+class MarkRead(Request, frozen=True):
+    """cleanConversationUnreadMessageCount: up to a message, or all of it where none is named."""
+
+    msgID: MsgID | None = None
+
+
+class Settings(Request, frozen=True):
+    """The user's own switch."""
+
+    readReceipts: bool
+
+
+class AdminSettings(Request, frozen=True):
+    """The console: what is not named stays as it is; null takes a limit away."""
+
+    receiptGroupTypes: ReceiptGroupTypes | UnsetType = UNSET
+    edition: Edition | UnsetType = UNSET
+    receiptGroupSizeMax: Annotated[int, Meta(ge=1, le=limits.SEQ_MAX)] | UnsetType | None = UNSET
+    mayTurnReceiptsOff: bool | UnsetType = UNSET
+    retentionDays: Annotated[int, Meta(ge=1, le=limits.RETENTION_DAYS_MAX)] | UnsetType | None = UNSET
 
 
 class ReadMemberPage(Request, frozen=True):
@@ -113,7 +145,7 @@ class SendMessageFrame(SendMessage, frozen=True, tag_field="action", tag="sendMe
     requestID: RequestID | None = None
 
 
-class SendReadReceiptsFrame(MessageIDs, frozen=True, tag_field="action", tag="sendMessageReadReceipts"):
+class SendReadReceiptsFrame(ReadReceipts, frozen=True, tag_field="action", tag="sendMessageReadReceipts"):
     """Read receipts sent over the socket."""
 
     requestID: RequestID | None = None
@@ -165,6 +197,16 @@ def request_id(raw: bytes) -> RequestID | None:
         return msgspec.json.decode(raw[: limits.FRAME_BYTES_MAX], type=Addressed).requestID
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def sdk_version(text: str) -> SDKVersion:
+    """The version that a client states. Refuses with 6017."""
+    try:
+        return SDKVersion.parse(text)
+    except ValueError as error:
+        raise Refusal(
+            codes.BAD_PARAMETERS, "The SDK version is numbers with dots between, such as 8.1.6116."
+        ) from error
 
 
 def _sentence(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from time import perf_counter
 from typing import Any
 
+import msgspec
 from chalice.app import Response
 
 from chalicelib import answers, chat, codes, log, presence, push, read_receipts, requests
@@ -48,6 +49,6 @@ def _do(connection_id: str, frame: requests.Frame) -> dict[str, Any]:
         case requests.SendMessageFrame():
             return {"message": chat.send(caller, frame)}
         case requests.SendReadReceiptsFrame():
-            return {"resultList": read_receipts.send(caller, frame).resultList}
+            return dict(msgspec.to_builtins(read_receipts.send(caller, frame)))
         case requests.PingFrame():
             return {}

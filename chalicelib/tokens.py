@@ -1,27 +1,23 @@
-"""Bearer tokens: JWT, HS256 and nothing else, `sub` is the userID, `exp` is required.
+"""Bearer tokens: JWT, HS256 and nothing else, `sub` is the userID, `exp` is required; `role: admin` opens
+the console.
 
 The product's own back end mints them with the stack's secret when its users log in; `mint` is for local use and tests.
 """
 
 import time
-from dataclasses import dataclass
 
 import jwt
 
 from chalicelib import codes, settings
 from chalicelib.codes import Refusal
+from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import is_user_id
 from chalicelib.limits import TOKEN_SECRET_BYTES_MIN
 
 _ALGORITHM = "HS256"
 
-
-@dataclass(frozen=True)
-class Caller:
-    """Who is calling, and until when their token vouches for it."""
-
-    user_id: str
-    expires_at_s: int
+# The `role` of who may use the console.
+ADMIN = "admin"
 
 
 def verify(token: str) -> Caller:
@@ -30,7 +26,7 @@ def verify(token: str) -> Caller:
         raise Refusal(codes.TOKEN_MISSING)
     try:
         claims = jwt.decode(token, _secret(), algorithms=[_ALGORITHM], options={"require": ["exp", "sub"]})
-        caller = Caller(claims["sub"], int(claims["exp"]))
+        caller = Caller(claims["sub"], int(claims["exp"]), is_admin=claims.get("role") == ADMIN)
     except jwt.ExpiredSignatureError as error:
         raise Refusal(codes.TOKEN_EXPIRED) from error
     except jwt.InvalidSignatureError as error:
@@ -42,10 +38,10 @@ def verify(token: str) -> Caller:
     return caller
 
 
-def mint(user_id: str, lifetime_s: int, secret: str = "") -> str:
+def mint(user_id: str, lifetime_s: int, secret: str = "", *, role: str = "") -> str:
     """A token for this user, good for so many seconds; signed with the stack's own secret if none is given."""
     now = int(time.time())
-    claims = {"sub": user_id, "iat": now, "exp": now + lifetime_s}
+    claims = {"sub": user_id, "iat": now, "exp": now + lifetime_s, **({"role": role} if role else {})}
     return jwt.encode(claims, secret or _secret(), algorithm=_ALGORITHM)
 
 

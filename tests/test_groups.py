@@ -163,7 +163,7 @@ def test_conversations_are_listed_for_those_who_are_in_them(world: World) -> Non
     mine = alice.calls("GET", "/conversations").ok
     assert mine["isFinished"]
     assert mine["conversationList"] == [
-        {"conversationID": "c2c_bob", "type": 1, "showName": "bob", "userID": "bob"},
+        {"conversationID": "c2c_bob", "type": 1, "showName": "bob", "userID": "bob", "unreadCount": 0},
         {
             "conversationID": "group_team",
             "type": 2,
@@ -171,6 +171,7 @@ def test_conversations_are_listed_for_those_who_are_in_them(world: World) -> Non
             "groupID": "team",
             "groupType": "Work",
             "memberCount": 2,
+            "unreadCount": 0,
         },
     ]
     assert [each["conversationID"] for each in bob.calls("GET", "/conversations").ok["conversationList"]] == [

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib import read_stream
 from chalicelib.limits import FRAME_BYTES_MAX
-from chalicelib.store import connections, dynamo, receipts
+from chalicelib.store import dynamo, receipts, users
 from chalicelib.store.receipts import add
 from tests.world import Record, World
 
@@ -202,7 +202,7 @@ def test_counts_that_cannot_be_read_are_told_when_the_record_comes_again(
     bob.reads(message)
     records = world.streams.new("Reads")
     told = [each for each in records if "userID" in each["dynamodb"]["NewImage"]]
-    for module, name in ((receipts, "of_block"), (connections, "of_users")):
+    for module, name in ((receipts, "of_block"), (users, "find_many")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, lambda *_: dynamo.client().describe_table(TableName="nothing"))
             assert world.streams.deliver("Reads", records) == numbers(told)

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib import clock, tokens
 from chalicelib.limits import CONNECTION_LIFETIME_S, CONNECTIONS_PER_USER_MAX
-from chalicelib.store import connections, dynamo
+from chalicelib.store import connections, dynamo, users
 from tests.world import World
 
 
@@ -17,7 +17,7 @@ def test_without_a_good_token_nobody_connects(world: World, token: str | None) -
 
     assert socket.status == 401
     assert connections.find(socket.connection_id) is None
-    assert connections.of_user("alice") == set()
+    assert set(users.find("alice").connections) == set()
 
 
 def test_a_ping_is_answered_with_its_request_id(world: World) -> None:
@@ -120,7 +120,7 @@ def test_disconnecting_forgets_exactly_that_connection(world: World) -> None:
     phone.closes()
     phone.closes()  # API Gateway may say it twice
 
-    assert connections.of_user("alice") == {laptop.connection_id}
+    assert set(users.find("alice").connections) == {laptop.connection_id}
     assert connections.find(phone.connection_id) is None
     assert connections.find(laptop.connection_id) is not None
 
@@ -133,7 +133,7 @@ def test_a_gone_connection_met_while_pushing_is_forgotten_and_only_that_one(worl
     alice.sends(bob)
     world.pump()
 
-    assert connections.of_user("alice") == {laptop.connection_id}
+    assert set(users.find("alice").connections) == {laptop.connection_id}
     assert connections.find(phone.connection_id) is None
     assert len(laptop.events("onRecvNewMessage")) == 1
 
@@ -147,7 +147,7 @@ def test_a_connection_whose_row_has_expired_is_still_forgotten_when_it_is_met_go
     alice.sends(bob)
     world.pump()
 
-    assert connections.of_user("alice") == set()
+    assert set(users.find("alice").connections) == set()
 
 
 def test_a_broken_connection_is_kept_and_does_not_stop_the_others(world: World) -> None:
@@ -158,7 +158,7 @@ def test_a_broken_connection_is_kept_and_does_not_stop_the_others(world: World) 
     alice.sends(bob)
     world.pump()
 
-    assert connections.of_user("alice") == {phone.connection_id, laptop.connection_id}
+    assert set(users.find("alice").connections) == {phone.connection_id, laptop.connection_id}
     assert len(laptop.events("onRecvNewMessage")) == 1
 
 
@@ -180,7 +180,7 @@ def test_one_connection_too_many_is_refused_and_the_others_stay(world: World) ->
 
     assert (extra.status, extra.code) == (429, 45003)
     assert connections.find(extra.connection_id) is None
-    assert connections.of_user("alice") == {socket.connection_id for socket in sockets}
+    assert set(users.find("alice").connections) == {socket.connection_id for socket in sockets}
 
 
 def test_dead_connections_do_not_keep_a_user_out(world: World) -> None:
@@ -192,4 +192,4 @@ def test_dead_connections_do_not_keep_a_user_out(world: World) -> None:
 
     assert extra.status == 200
     alive = {socket.connection_id for socket in (*sockets, extra)} - world.sockets.gone
-    assert connections.of_user("alice") == alive
+    assert set(users.find("alice").connections) == alive

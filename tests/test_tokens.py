@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib import tokens
 from chalicelib.codes import Refusal
+from chalicelib.core.caller import Caller
 from chalicelib.settings import token_secret
 
 HOUR = 3600
@@ -24,7 +25,7 @@ def good() -> dict[str, Any]:
 def test_a_good_token_names_its_user_and_until_when() -> None:
     claims = good()
 
-    assert tokens.verify(signed(claims)) == tokens.Caller("alice", claims["exp"])
+    assert tokens.verify(signed(claims)) == Caller("alice", claims["exp"])
     assert tokens.verify(tokens.mint("bob", HOUR)).user_id == "bob"
 
 

@@ -15,14 +15,14 @@ from moto import mock_aws
 
 import app as ways_in
 from chalicelib import push, tokens
-from chalicelib.store import dynamo
+from chalicelib.store import console, dynamo
 from tests.fakes import FakeSockets
 from tests.tables import create_tables
 
 Json = dict[str, Any]
 Record = dict[str, Any]
 
-TRIGGERS = {"Reads": ways_in.push_receipts, "Messages": ways_in.push_messages}
+TRIGGERS = {"Reads": ways_in.push_receipts, "Messages": ways_in.push_messages, "Marks": ways_in.push_marks}
 
 
 @dataclass(frozen=True)
@@ -135,12 +135,13 @@ class Socket:
 class User:
     """Somebody with a token."""
 
-    def __init__(self, world: "World", user_id: str) -> None:
-        self.world, self.user_id = world, user_id
-        self.token = tokens.mint(user_id, lifetime_s=3600)
+    def __init__(self, world: "World", user_id: str, role: str = "", sdk_version: str = "") -> None:
+        self.world, self.user_id, self.sdk_version = world, user_id, sdk_version
+        self.token = tokens.mint(user_id, lifetime_s=3600, role=role)
 
     def calls(self, method: str, path: str, body: Any = None, **query: Any) -> Answer:
-        return self.world.call(method, path, body, token=self.token, **query)
+        headers = {"X-SDK-Version": self.sdk_version} if self.sdk_version else {}
+        return self.world.call(method, path, body, token=self.token, headers=headers, **query)
 
     def creates(self, group_id: str, *members: "User | str", group_type: str = "Work") -> Json:
         names = [member if isinstance(member, str) else member.user_id for member in members]
@@ -204,8 +205,27 @@ class User:
     def history(self, conversation_id: str, **query: Any) -> Json:
         return self.calls("GET", f"/conversations/{quote(conversation_id, safe='')}/messages", **query).ok
 
+    def turns_receipts(self, on: bool) -> Json:
+        """Turn the read-receipt switch."""
+        return self.calls("PUT", "/settings", {"readReceipts": on}).ok
+
+    def marks_read(self, conversation_id: str, message: Json | None = None, **more: Any) -> Answer:
+        """Mark a conversation read, up to a message or all of it."""
+        body = {"msgID": message["msgID"]} if message else None
+        return self.calls("POST", f"/conversations/{quote(conversation_id, safe='')}/read", body, **more)
+
+    def unread(self) -> dict[str, int]:
+        """The unread count of each conversation."""
+        listed = self.calls("GET", "/conversations").ok["conversationList"]
+        return {each["conversationID"]: each["unreadCount"] for each in listed}
+
+    def sets(self, **console: Any) -> Json:
+        """Change the console, as an administrator."""
+        return self.calls("PUT", "/admin/settings", console).ok
+
     def connects(self, token: str | None = None, **query: str) -> Socket:
-        return self.world.connect(self.token if token is None else token, **query)
+        version = {"sdkVersion": self.sdk_version} if self.sdk_version else {}
+        return self.world.connect(self.token if token is None else token, **{**version, **query})
 
 
 class World:
@@ -223,11 +243,16 @@ class World:
         with mock_aws():
             dynamo.client.cache_clear()
             push.client.cache_clear()
+            console.forget()
             create_tables()
             yield cls()
 
-    def user(self, user_id: str) -> User:
-        return User(self, user_id)
+    def user(self, user_id: str, sdk_version: str = "") -> User:
+        return User(self, user_id, sdk_version=sdk_version)
+
+    def admin(self) -> User:
+        """Somebody who may use the console."""
+        return User(self, "admin", role="admin")
 
     def users(self, *user_ids: str) -> list[User]:
         return [User(self, user_id) for user_id in user_ids]
@@ -253,6 +278,19 @@ class World:
         url = f"/v1{path}" + (f"?{urlencode(query)}" if query else "")
         response = self.http.request(method, url, headers=sent, body=raw)
         return Answer(response.status_code, json.loads(response.body))
+
+    def call_unknown_route(self, method: str) -> Answer:
+        """What API Gateway hands to the catch-all: whatever no other route takes."""
+        event = {
+            "requestContext": {"resourcePath": "/{proxy+}", "httpMethod": method},
+            "pathParameters": {"proxy": "v2/nothing"},
+            "multiValueQueryStringParameters": None,
+            "headers": {},
+            "body": "",
+            "stageVariables": None,
+        }
+        answer = ways_in.app(event, None)
+        return Answer(answer["statusCode"], json.loads(answer["body"]))
 
     def connect(self, token: str | None, **query: str) -> Socket:
         self._connections += 1

@@ -9,7 +9,8 @@ from chalicelib.core.conversation import Conversation, encode_msg_id
 class Header:
     """All of a message but its content.
 
-    `audience` is the number of people it was sent to, fixed by the very write that drew its seq.
+    `audience` is the number of people it was sent to, fixed by the very write that drew its seq. `is_private` is true
+    of what was sent while its sender had read receipts turned off: its sender is never told that it was read.
     """
 
     conversation: Conversation
@@ -19,6 +20,7 @@ class Header:
     audience: int
     need_read_receipt: bool
     sent_at_ms: int
+    is_private: bool = False
 
     @property
     def msg_id(self) -> str:

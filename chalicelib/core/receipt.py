@@ -48,3 +48,16 @@ def c2c_receipt(msg_id: str, peer: str, read_at_ms: int | None) -> Receipt:
         read_count=int(is_read),
         unread_count=int(not is_read),
     )
+
+
+def conversation_receipt(reader: str, marked_at_ms: int) -> Receipt:
+    """What a C2C peer is told when the reader has marked the conversation read: no msgID, and when that was."""
+    return Receipt(
+        msg_id="",
+        user_id=reader,
+        is_peer_read=True,
+        timestamp=marked_at_ms // 1000,
+        group_id="",
+        read_count=0,
+        unread_count=0,
+    )

@@ -36,10 +36,11 @@ class State:
 
 @dataclass(frozen=True)
 class Draw:
-    """A fresh seq, and the number of members at the very moment it was drawn."""
+    """A fresh seq, the number of members at the very moment it was drawn, and the group's type (empty for C2C)."""
 
     seq: int
     member_count: int
+    group_type: str
 
 
 def find(conversation: Conversation, *, consistent: bool = False) -> State | None:
@@ -77,7 +78,7 @@ def draw_seq(conversation: Conversation) -> Draw | None:
                 raise
         else:
             row = dynamo.plain(answer["Attributes"])
-            return Draw(row["seq"], row["memberCount"])
+            return Draw(row["seq"], row["memberCount"], row.get("groupType", ""))
     return None
 
 

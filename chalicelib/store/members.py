@@ -6,6 +6,7 @@ leavings and sent messages of one conversation have one order; `joinedSeq`, `lef
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -58,13 +59,13 @@ def still_there(conversation: Conversation, ordinals: Iterable[int]) -> set[int]
     return {row["ordinal"] for row in rows if _membership(row).is_current}
 
 
-def conversations_of(user_id: str, after: str, limit: int) -> list[Conversation]:
-    """The conversations a user is in, by canonical conversationID, from the first one after `after`."""
+def conversations_of(user_id: str, after: str, limit: int) -> dict[Conversation, int]:
+    """The conversations a user is in, by canonical conversationID, after `after`; and since which seq."""
     condition, values = "memberOf = :user", {":user": user_id}
     if after:
         condition, values = condition + " AND conversationID > :after", {**values, ":after": after}
     rows = dynamo.query(TABLE, condition, values, IndexName=MEMBER_OF, Limit=limit)
-    return [Conversation(row["conversationID"]) for _, row in zip(range(limit), rows, strict=False)]
+    return {Conversation(row["conversationID"]): row["joinedSeq"] for row in islice(rows, limit)}
 
 
 def open_c2c(conversation: Conversation) -> None:

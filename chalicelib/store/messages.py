@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from botocore.exceptions import ClientError
 
 from chalicelib import settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.message import Header, Message
-from chalicelib.store import dynamo
+from chalicelib.store import console, dynamo
 
 TABLE = "Messages"
 SENDS = "Sends"
 
-_HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs"
+_HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs, isPrivate"
 
 
 def put(message: Message) -> None:
@@ -95,6 +96,19 @@ def claim(header: Header, client_msg_id: str) -> Claim:
     return Claim(header, is_first=True)
 
 
+def count_unread(conversation: Conversation, reader: str, after: int, limit: int) -> int:
+    """How many messages with a seq above `after` others have sent, counted up to `limit`."""
+    rows = dynamo.query(
+        TABLE,
+        "conversationID = :conversation AND seq > :after",
+        {":conversation": conversation.conversation_id, ":after": after, ":reader": reader},
+        FilterExpression="sender <> :reader",
+        ProjectionExpression="seq",
+        Limit=limit,
+    )
+    return sum(1 for _ in islice(rows, limit))
+
+
 def message_of(row: dynamo.Row) -> Message:
     """A message from its row, or from the image of it in a stream record. KeyError or TypeError if it is neither."""
     return Message(_header(row), row.get("text"), row.get("data"))
@@ -109,6 +123,8 @@ def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
         "audience": header.audience,
         "needReadReceipt": header.need_read_receipt,
         "sentAtMs": header.sent_at_ms,
+        "isPrivate": header.is_private or None,
+        "expiresAt": console.current().message_expires_at_s(header.sent_at_ms),
     }
 
 
@@ -121,6 +137,7 @@ def _header(row: dynamo.Row) -> Header:
         audience=row["audience"],
         need_read_receipt=row["needReadReceipt"],
         sent_at_ms=row["sentAtMs"],
+        is_private=row.get("isPrivate", False),
     )
 
 

@@ -11,7 +11,7 @@ from chalicelib import settings
 from chalicelib.core.audience import Membership
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.tiles import ReadDelta, block_of, offset_of, segment_of, seq_at
-from chalicelib.store import dynamo
+from chalicelib.store import console, dynamo
 
 TABLE = "Reads"
 
@@ -22,12 +22,17 @@ def record(conversation: Conversation, reader: Membership, block: int, offsets: 
     The first time stays, whatever comes late, again or at once from another device; a repetition changes nothing, and
     so does not even appear in the stream.
     """
-    firsts = ", ".join(f"r{offset} = if_not_exists(r{offset}, :now)" for offset in sorted(set(offsets)))
+    sets = ["userID = :user", *(f"r{offset} = if_not_exists(r{offset}, :now)" for offset in sorted(set(offsets)))]
+    values: dynamo.Row = {":user": reader.user_id, ":now": read_at_ms}
+    expires_at_s = console.current().receipt_expires_at_s(read_at_ms)
+    if expires_at_s is not None:
+        sets.append("expiresAt = :expires")
+        values[":expires"] = expires_at_s
     dynamo.client().update_item(
         TableName=settings.table(TABLE),
         Key=dynamo.item(_key(conversation, reader.ordinal, block)),
-        UpdateExpression=f"SET userID = :user, {firsts}",
-        ExpressionAttributeValues=dynamo.item({":user": reader.user_id, ":now": read_at_ms}),
+        UpdateExpression=f"SET {', '.join(sets)}",
+        ExpressionAttributeValues=dynamo.item(values),
     )
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
-from chalicelib import settings
+from chalicelib import clock, settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.tiles import Bits, Tile, TileKey
-from chalicelib.store import dynamo
+from chalicelib.store import console, dynamo
 
 TABLE = "Receipts"
 
@@ -19,6 +19,7 @@ def add(key: TileKey, additions: Bits) -> Tile:
     that are in the tile already cost no write.
     """
     stored = _tile(dynamo.get(TABLE, _key(key), consistent=True))
+    expires_at_s = console.current().receipt_expires_at_s(clock.now_ms())
     for _ in dynamo.tries():
         tile = stored.union(additions)
         if tile is stored:
@@ -26,7 +27,7 @@ def add(key: TileKey, additions: Bits) -> Tile:
         try:
             dynamo.client().put_item(
                 TableName=settings.table(TABLE),
-                Item=dynamo.item({**_key(key), **_row(tile)}),
+                Item=dynamo.item({**_key(key), **_row(tile), "expiresAt": expires_at_s}),
                 ConditionExpression="attribute_not_exists(version) OR version = :read",
                 ExpressionAttributeValues=dynamo.item({":read": stored.version}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
