@@ -1,6 +1,6 @@
 # make run     the whole system on a local AWS, with demo users, until Ctrl-C (PERSIST=1 keeps the data, PORT=… moves it)
 # make demo    a scripted conversation over the real endpoints, checked as it goes
-# make token   a token for USER=… of the running stack
+# make token   a token for USER=… of the running stack (ADMIN=1: one that may use the console)
 # make test    everything: pure logic, every handler on moto, the packaged stack on a local AWS
 # make check   ruff and mypy
 # make clean   forget the virtual environment and all local data
@@ -32,7 +32,7 @@ demo: $(READY)
 
 token: $(READY)
 	@test -n "$(USER)" || { echo "make token USER=alice"; exit 1; }
-	@exec $(BIN)/python -m stack.token $(USER)
+	@exec $(BIN)/python -m stack.token $(USER) $(if $(ADMIN),--admin)
 
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(ARGS)

@@ -1,11 +1,12 @@
-"""Read receipts, serverless. Imports run one way, downwards:
+"""Read receipts, serverless. From the outside in; each imports only from below, and from the last two lines:
 
-edges        http, sockets                     a request in, an answer or a refusal out
-             requests, answers                 the shapes on the wire
-deeds        groups, chat, read_receipts       what users do
-             presence                          sockets that come and go
-             read_stream, message_stream       what follows from what users did, announced by push
-tables       store/                            one module a table, with its expressions
-what is so   core/                             pure: conversation, audience, message, tiles, receipt
-ground       codes, limits, tokens, settings, clock
+edges        http, sockets                               a request in, an answer or a refusal out
+deeds        groups, chat, read_receipts, preferences    what users do, and administrators
+             presence                                    sockets that come and go
+             read_stream, message_stream, mark_stream    what follows from what users did
+             entitlement                                 who may have read receipts
+             push                                        frames to sockets
+wire         requests, answers                           the shapes of what is said, checked and spelt
+tables       store/                                      one module a table, with its expressions
+ground       core/ (pure), codes, limits, tokens, settings, clock, log
 """

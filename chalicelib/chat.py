@@ -4,9 +4,10 @@
 - A member sees the messages sent during their own memberships, while they are a member; nobody else sees anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -57,7 +58,7 @@ def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
         message = replace(message, header=claim.header)
         if not claim.is_first:
             message = messages.find(conversation, claim.header.seq) or message
-    messages.put(message)
+    message = messages.put(message)
     withheld = request.needReadReceipt and message.header.is_private
     return answers.message(message, caller.user_id, withheld=withheld or UNSET)
 
@@ -176,12 +177,31 @@ def _addressee(caller: str, request: requests.SendMessage) -> Conversation:
 
 
 def _content(request: requests.SendMessage) -> tuple[str | None, str | None]:
-    """The text, and the data as compact JSON. Refuses with 80002 above 12 KB together."""
-    data_json = None if request.data is None else msgspec.json.encode(request.data).decode()
-    size = len((request.text or "").encode()) + len((data_json or "").encode())
-    if size > limits.CONTENT_BYTES_MAX:
+    """The text, and the data as compact JSON. Refuses with 80002 above 12 KB together, with 6017 if nested too deep."""
+    if _is_deeper_than(limits.NESTING_MAX, request.data):
+        raise Refusal(codes.BAD_PARAMETERS, f"`data` is nested more than {limits.NESTING_MAX} deep.")
+    data = b"" if request.data is None else msgspec.json.encode(request.data)
+    text = (request.text or "").encode()
+    if len(text) + len(data) > limits.CONTENT_BYTES_MAX:
         raise Refusal(codes.CONTENT_TOO_LONG, f"Text and data together have at most {limits.CONTENT_BYTES_MAX} bytes.")
-    return request.text, data_json
+    if len(msgspec.json.encode(request.text)) + len(data) > limits.ENCODED_CONTENT_BYTES_MAX:
+        raise Refusal(codes.CONTENT_TOO_LONG, "The content has too many characters that JSON must escape.")
+    return request.text, data.decode() or None
+
+
+def _is_deeper_than(limit: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> Iterable[Any]:
+    """What is nested in a JSON value and may have something nested in it."""
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return (child for child in within if isinstance(child, dict | list))
 
 
 def _draw(conversation: Conversation) -> Draw:

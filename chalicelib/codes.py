@@ -19,7 +19,7 @@ OK = Code(0, 200, "OK")
 
 # V2TIM's numbers.
 BAD_PARAMETERS = Code(6017, 400, "The parameters are not valid.")
-TOO_OFTEN = Code(7008, 429, "Too many changes of the same thing at once; try again.")
+TOO_OFTEN = Code(7008, 429, "Too often, or too much at once; try again.")
 NOT_SUPPORTED = Code(7013, 403, "This needs another edition, or a later version of the client.")
 OWN_MESSAGE = Code(7014, 403, "One does not send a receipt for one's own message.")
 SERVER_ERROR = Code(10002, 500, "The server failed; nothing is known to be lost, try again.")

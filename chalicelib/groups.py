@@ -2,18 +2,19 @@
 
 - Whoever creates a group owns it.
 - Members may invite anybody. Who is not a member may join a Public, Meeting, Community or AVChatRoom group; a Work
-  group looks to them as if it did not exist.
+  group looks to them as if it did not exist (only a groupID that is taken cannot be taken again).
 - The owner may remove anybody; everybody may quit, but the owner only a Work group (as in TIM).
 - Only members see the group and its list of members.
 """
 
 import secrets
+import time
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import answers, codes, log, requests
+from chalicelib import answers, codes, limits, log, requests
 from chalicelib.codes import Code, Refusal
 from chalicelib.core import audience
 from chalicelib.core.conversation import Conversation, is_group_id, is_user_id
@@ -48,7 +49,7 @@ def create(caller: str, request: requests.CreateGroup) -> answers.Group:
         taken = conversations.find(conversation, consistent=True)
         if taken:
             raise Refusal(codes.GROUP_ID_TAKEN_BY_YOU if taken.owner == caller else codes.GROUP_ID_TAKEN)
-    results = _join_all(conversation, [user for user in request.memberList if user != caller])
+    results = _join_all(conversation, request.memberList, inviter=None)
     created = conversations.find(conversation, consistent=True) or state
     return answers.group(created, _results(results))
 
@@ -61,13 +62,15 @@ def look_up(caller: str, group_id: str) -> answers.Group:
 def invite(caller: str, group_id: str, request: requests.InviteMembers) -> answers.Invited:
     """inviteUserToGroup or joinGroup: any number of users, and what became of each. Refuses with 10010.
 
-    Users join in transactions of up to 99. Where one fails, those before it have joined and are reported so.
+    Users join in transactions of up to 99. Where one fails, those before it have joined and are reported so. If the
+    inviter is removed meanwhile, the rest is refused.
     """
     state = _group(group_id)
     joins_alone = set(request.userList) == {caller} and state.group_type in _JOINED_FREELY
-    if not joins_alone and not audience.is_member(members.of_user(state.conversation, caller)):
-        raise Refusal(codes.NO_SUCH_GROUP)
-    return answers.Invited(_results(_join_all(state.conversation, request.userList)))
+    if not joins_alone:
+        _as_member(caller, group_id)
+    inviter = None if joins_alone else caller
+    return answers.Invited(_results(_join_all(state.conversation, request.userList, inviter)))
 
 
 def remove(caller: str, group_id: str, user_id: str) -> answers.Outcome:
@@ -79,7 +82,8 @@ def remove(caller: str, group_id: str, user_id: str) -> answers.Outcome:
         raise Refusal(codes.NOT_ALLOWED, "Only the owner may remove a member.")
     if user_id == state.owner and state.group_type != "Work":
         raise Refusal(codes.OWNER_STAYS)
-    for _ in dynamo.tries():
+    for attempt in dynamo.tries():
+        conversations.make_way(state.conversation, attempt)
         state = _group(group_id)
         stays = [stay for stay in members.of_user(state.conversation, user_id) if stay.is_current]
         if not stays:
@@ -121,12 +125,19 @@ def _as_member(caller: str, group_id: str) -> State:
     return state
 
 
-def _join_all(conversation: Conversation, user_ids: Iterable[str]) -> dict[str, Code]:
-    """Let all of these users join, 99 to a transaction, and say what became of each."""
-    roll = _Roll(conversation, list(dict.fromkeys(user_ids)))
+def _join_all(conversation: Conversation, user_ids: Iterable[str], inviter: str | None) -> dict[str, Code]:
+    """Let all of these users join, 99 to a transaction, and say what became of each.
+
+    An inviter must be a member all the while; None stands for a group's creation, or for somebody who joins alone.
+    """
+    roll = _Roll(conversation, list(dict.fromkeys(user_ids)), inviter)
     outcome: dict[str, Code] = {}
+    deadline = time.monotonic() + limits.INVITE_DEADLINE_S
     for start in range(0, len(roll.user_ids), members.JOINED_PER_TRANSACTION_MAX):
         batch = roll.user_ids[start : start + members.JOINED_PER_TRANSACTION_MAX]
+        if time.monotonic() > deadline:
+            outcome.update(dict.fromkeys(batch, codes.TOO_OFTEN))
+            continue
         try:
             outcome.update(roll.join(batch))
         except Refusal as refusal:
@@ -140,22 +151,28 @@ def _join_all(conversation: Conversation, user_ids: Iterable[str]) -> dict[str, 
 class _Roll:
     """Which of some users are members, kept up to date while they join batch by batch."""
 
-    def __init__(self, conversation: Conversation, user_ids: Sequence[str]) -> None:
+    def __init__(self, conversation: Conversation, user_ids: Sequence[str], inviter: str | None) -> None:
         self.conversation = conversation
         self.user_ids = user_ids
+        self.inviter = inviter
         self._present: set[str] = set()
         self._called_at: tuple[int, int] | None = None
 
     def join(self, batch: Sequence[str]) -> dict[str, Code]:
-        """Let these join in one transaction. Refuses with 7008 if others always get in between.
+        """Let these join in one transaction. Refuses with 7008 if others get in between again and again, and with 10010
+        if the inviter is no longer a member.
 
-        The transaction holds only if nobody joined or left since the roll was called, so nobody becomes a member twice.
+        The transaction holds only if nobody joined or left since the roll was called: so nobody becomes a member twice,
+        and nobody is invited by somebody who has just been removed.
         """
-        for _ in dynamo.tries():
+        for attempt in dynamo.tries():
+            conversations.make_way(self.conversation, attempt)
             state = conversations.find(self.conversation, consistent=True)
             if state is None:
                 raise Refusal(codes.NO_SUCH_GROUP)
             if self._called_at != state.membership:
+                if self.inviter and not audience.is_member(members.of_user(self.conversation, self.inviter)):
+                    raise Refusal(codes.NO_SUCH_GROUP)
                 self._present, self._called_at = _members_among(state, self.user_ids), state.membership
             newcomers = [user_id for user_id in batch if user_id not in self._present]
             outcome = {user_id: codes.OK if user_id in newcomers else codes.ALREADY_MEMBER for user_id in batch}

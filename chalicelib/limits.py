@@ -3,7 +3,7 @@
 # Identifiers. TIM allows 32 bytes for a UserID and 48 for a GroupID.
 USER_ID_LENGTH_MAX = 32
 GROUP_ID_LENGTH_MAX = 48
-ID_PATTERN = r"^[A-Za-z0-9_\-.@#]+\Z"
+ID_PATTERN = r"^(?!\.\.?\Z)[A-Za-z0-9_\-.@#]+\Z"  # not `.` and `..`, which URLs make something else of
 
 # A group's display name; TIM allows 100 bytes, we count characters.
 GROUP_NAME_LENGTH_MAX = 100
@@ -19,6 +19,10 @@ BODY_BYTES_MAX = 256 * 1024
 
 # One WebSocket frame in either direction: API Gateway bills by 32 KB and cuts frames there.
 FRAME_BYTES_MAX = 32 * 1024
+
+# The same content as it is written in JSON, where some characters take six bytes: with all else that is in a frame, it
+# must fit into one.
+ENCODED_CONTENT_BYTES_MAX = FRAME_BYTES_MAX - 1024
 
 # msgIDs in one receipt call. At most 100 rows can be read with one BatchGetItem.
 MSG_IDS_PER_CALL_MAX = 100
@@ -42,6 +46,15 @@ REQUEST_ID_LENGTH_MAX = 64
 # API Gateway ends a WebSocket after two hours; the row outlives it by ten minutes.
 CONNECTION_LIFETIME_S = 2 * 3600 + 600
 
+# For so long after connecting, "gone" may only mean "not there yet": API Gateway says so until $connect has answered.
+CONNECTING_S = 30
+
+# How deep a message's data may be nested. Anything sane is a handful; JSON readers give up somewhere below a thousand.
+NESTING_MAX = 64
+
+# Invitations stop being tried after so long, and what is left is reported, inside API Gateway's 29 s.
+INVITE_DEADLINE_S = 20
+
 # The largest seq and ordinal a client may name: what a JavaScript number holds exactly.
 SEQ_MAX = 2**53 - 1
 
@@ -50,6 +63,9 @@ RETENTION_DAYS_MAX = 36_500
 
 # Unread messages are counted one by one up to here; as every chat client shows it, "99+".
 UNREAD_COUNT_MAX = 100
+
+# The end of the year 9999: tokens that claim to be good for longer are malformed.
+TOKEN_EXPIRY_MAX_S = 253_402_300_799
 
 # HS256 wants a key as long as its hash (RFC 7518 §3.2).
 TOKEN_SECRET_BYTES_MIN = 32

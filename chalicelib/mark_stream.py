@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import answers, log, push
-from chalicelib.codes import Refusal
 from chalicelib.core.caller import SDKVersion
 from chalicelib.core.receipt import conversation_receipt
 from chalicelib.store import marks
@@ -23,7 +20,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
             continue
         try:
             total += _announce(*marks.changes(record["dynamodb"]))
-        except (KeyError, TypeError, ValueError, BotoCoreError, ClientError, Refusal) as error:
+        except Exception as error:  # noqa: BLE001  # this record comes again, the others are done
             log.failure("mark", error, record=record["dynamodb"]["SequenceNumber"])
             failed.append(record["dynamodb"]["SequenceNumber"])
     log.line("marks", records=len(records), failed=len(failed), sent=total.sent, gone=total.gone, lost=total.failed)

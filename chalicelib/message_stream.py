@@ -1,13 +1,11 @@
-"""What follows from a message: the conversation's connected members are told of it, the sender's other devices too."""
+"""What follows from a message: the conversation's connected members are told of it, on all their devices, the
+sender's own too."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import answers, log, push
-from chalicelib.codes import Refusal
 from chalicelib.core.message import Message
 from chalicelib.store import dynamo, members, messages
 
@@ -24,7 +22,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
             continue
         try:
             total += _announce(messages.message_of(dynamo.plain(record["dynamodb"]["NewImage"])))
-        except (KeyError, TypeError, ValueError, BotoCoreError, ClientError, Refusal) as error:
+        except Exception as error:  # noqa: BLE001  # this record comes again, the others are done
             log.failure("message", error, record=record["dynamodb"]["SequenceNumber"])
             failed.append(record["dynamodb"]["SequenceNumber"])
     log.line("messages", records=len(records), failed=len(failed), sent=total.sent, gone=total.gone, lost=total.failed)

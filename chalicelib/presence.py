@@ -1,10 +1,10 @@
 """Who is connected: sockets that come, speak and go."""
 
-from chalicelib import clock, codes, limits, log, push, requests, tokens
+from chalicelib import clock, codes, log, push, requests, tokens
 from chalicelib.codes import Refusal
 from chalicelib.core.caller import Caller
 from chalicelib.store import connections, users
-from chalicelib.store.connections import Connection
+from chalicelib.store.users import Connection
 
 
 def connect(connection_id: str, token: str, sdk_version: str = "") -> None:
@@ -15,12 +15,10 @@ def connect(connection_id: str, token: str, sdk_version: str = "") -> None:
     """
     caller = tokens.verify(token)
     connection = Connection(connection_id, caller.user_id, caller.expires_at_s, requests.sdk_version(sdk_version))
-    if not _add(connection):
+    if not connections.add(connection):
         others = users.find(caller.user_id).connections
-        dead = [other for other in others if not push.is_connected(other)]
-        for other in dead:
-            connections.forget_of(caller.user_id, other, others[other])
-        if not dead or not _add(connection):
+        dead = [other for other in others if not push.is_connected(other) and connections.forget_gone(other)]
+        if not dead or not connections.add(connection):
             raise Refusal(codes.TOO_MANY_CONNECTIONS)
     log.line("connected", connection=connection_id)
 
@@ -39,8 +37,3 @@ def speaker(connection_id: str) -> Caller:
     if connection.token_expires_at_s <= clock.now_ms() // 1000:
         raise Refusal(codes.TOKEN_EXPIRED)
     return Caller(connection.user_id, connection.token_expires_at_s, sdk_version=connection.sdk_version)
-
-
-def _add(connection: Connection) -> bool:
-    expires_at_s = clock.now_ms() // 1000 + limits.CONNECTION_LIFETIME_S
-    return connections.add(connection, expires_at_s, limits.CONNECTIONS_PER_USER_MAX)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import log, settings
+from chalicelib import clock, log, settings
 from chalicelib.core.caller import SDKVersion
 from chalicelib.store import connections, users
-from chalicelib.store.users import User
+from chalicelib.store.users import Connection, User
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi.client import ApiGatewayManagementApiClient
@@ -59,32 +59,29 @@ FramesFor = Callable[[User, SDKVersion], Sequence[bytes]]
 def deliver(user_ids: Iterable[str], frames_for: FramesFor) -> Delivery:
     """Send each of these users, on every device they are connected with, the frames that are for it."""
     posts = [
-        (user.user_id, connection_id, version, frames)
+        (connection, frames)
         for user in users.find_many(user_ids)
-        for connection_id, version in sorted(user.connections.items(), key=lambda each: each[0])
-        if (frames := frames_for(user, version))
+        for connection in user.connections
+        if (frames := frames_for(user, connection.sdk_version))
     ]
-    if len(posts) == 1:
-        return _send(*posts[0])
+    if len(posts) <= 1:
+        return sum((_send(*post) for post in posts), start=Delivery())
     with ThreadPoolExecutor(_POSTS_AT_ONCE) as pool:
         return sum(pool.map(lambda post: _send(*post), posts), start=Delivery())
 
 
 def reply(connection_id: str, frame: bytes) -> None:
-    """Answer on the socket a frame came from. One that is gone is forgotten."""
+    """Answer on the socket a frame came from. If that fails there is nobody to tell; $disconnect will come."""
     try:
         client().post_to_connection(ConnectionId=connection_id, Data=frame)
     except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and _is_gone(error):
-            connections.forget(connection_id)
-        else:
-            log.failure("reply", error, connection=connection_id)
+        log.failure("reply", error, connection=connection_id)
 
 
-def is_connected(connection_id: str) -> bool:
+def is_connected(connection: Connection) -> bool:
     """Whether a socket is still there. When nothing can be found out, it counts as there."""
     try:
-        client().get_connection(ConnectionId=connection_id)
+        client().get_connection(ConnectionId=connection.connection_id)
     except ClientError as error:
         return not _is_gone(error)
     except BotoCoreError:
@@ -92,18 +89,29 @@ def is_connected(connection_id: str) -> bool:
     return True
 
 
-def _send(user_id: str, connection_id: str, version: SDKVersion, frames: Sequence[bytes]) -> Delivery:
-    """Send frames to one socket, and forget it if it is gone."""
+def _send(connection: Connection, frames: Sequence[bytes]) -> Delivery:
+    """Send frames to one socket. One that is gone is forgotten, one whose token has expired is ended."""
     try:
-        for frame in frames:
-            client().post_to_connection(ConnectionId=connection_id, Data=frame)
-    except (BotoCoreError, ClientError) as error:
-        if isinstance(error, ClientError) and _is_gone(error):
-            connections.forget_of(user_id, connection_id, version)
+        if connection.token_expires_at_s <= clock.now_ms() // 1000:
+            client().delete_connection(ConnectionId=connection.connection_id)
+            connections.forget(connection.connection_id)
             return Delivery(gone=1)
-        log.failure("push", error, connection=connection_id)
-        return Delivery(failed=1)
+        for frame in frames:
+            client().post_to_connection(ConnectionId=connection.connection_id, Data=frame)
+    except (BotoCoreError, ClientError) as error:
+        return _unsent(connection, error)
     return Delivery(sent=1)
+
+
+def _unsent(connection: Connection, error: BotoCoreError | ClientError) -> Delivery:
+    """What to make of a socket that could not be sent to. Whatever it is, it concerns no other socket."""
+    try:
+        if isinstance(error, ClientError) and _is_gone(error) and connections.forget_gone(connection):
+            return Delivery(gone=1)
+    except (BotoCoreError, ClientError) as second:
+        log.failure("forget", second, connection=connection.connection_id)
+    log.failure("push", error, connection=connection.connection_id)
+    return Delivery(failed=1)
 
 
 def _is_gone(error: ClientError) -> bool:

@@ -8,10 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib import answers, log, push
-from chalicelib.codes import Refusal
+from chalicelib.core import audience
 from chalicelib.core.caller import SDKVersion
 from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
@@ -46,7 +44,7 @@ def _deltas(records: Iterable[Mapping[str, Any]]) -> tuple[dict[SequenceNumber, 
         number = record["dynamodb"]["SequenceNumber"]
         try:
             delta = reads.delta(record["dynamodb"])
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with it, it is wrong with this record alone
             log.failure("poisoned read", error, record=number)
             poisoned.add(number)
         else:
@@ -62,7 +60,7 @@ def _fold(deltas: Mapping[SequenceNumber, ReadDelta]) -> set[SequenceNumber]:
     for key, additions in fold(in_groups).items():
         try:
             receipts.add(key, additions)
-        except (BotoCoreError, ClientError, Refusal) as error:
+        except Exception as error:  # noqa: BLE001  # this tile's records come again, the others are done
             log.failure("fold", error, conversation=key.conversation.conversation_id, block=key.block)
             broken.add(key)
     return {number for number, delta in deltas.items() if delta.tile_key in broken}
@@ -83,7 +81,7 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
             receipts_for = _group_receipts if conversation.is_group else _c2c_receipts
             for sender, receipt in receipts_for(conversation, list(batch.values())):
                 news[sender].append(receipt)
-        except (BotoCoreError, ClientError, Refusal) as error:
+        except Exception as error:  # noqa: BLE001  # this conversation's records come again, the others are done
             log.failure("counts", error, conversation=conversation.conversation_id)
             failed |= batch.keys()
 
@@ -92,7 +90,7 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
 
     try:
         return push.deliver(news, frames), failed
-    except (BotoCoreError, ClientError, Refusal) as error:
+    except Exception as error:  # noqa: BLE001  # all of it comes again; the folds stay
         log.failure("announce", error, senders=len(news))
         return push.Delivery(), set(deltas)
 
@@ -107,13 +105,17 @@ def _c2c_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> li
 
 
 def _group_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[tuple[str, Receipt]]:
-    """For each message, its sender and its receipt, if the sender is still a member.
+    """For each message, its sender and its receipt, if the sender is a member now and so may see it.
 
     The tiles are read after all of the batch has been folded. Of two folds that run at once the later one sees both.
     """
     seqs = {seq for delta in deltas for seq, _ in _by_seq(delta)}
     headers = messages.headers(conversation, seqs)
-    present = members.still_there(conversation, {header.sender_ordinal for header in headers.values()})
+    senders = {header.sender_ordinal: header.sender for header in headers.values()}
+    present = members.still_there(conversation, senders)
+    for ordinal in senders.keys() - present:  # who has left may have come back
+        if audience.is_member(members.of_user(conversation, senders[ordinal])):
+            present.add(ordinal)
     tiles = {block: receipts.of_block(conversation, block) for block in {delta.block for delta in deltas}}
     return [
         (header.sender, group_receipt(header, count_readers(tiles[block_of(seq)], offset_of(seq))))

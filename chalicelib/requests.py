@@ -22,7 +22,9 @@ PageSize = Annotated[int, Meta(ge=1, le=limits.PAGE_SIZE_MAX)]
 # V2TIM's cursor in lists of members: 0 to begin with, then what the page before said.
 Ordinal = Annotated[int, Meta(ge=0, le=limits.SEQ_MAX)]
 Invited = Annotated[list[UserID], Meta(max_length=limits.INVITED_PER_CALL_MAX)]
-RequestID = Annotated[str, Meta(max_length=limits.REQUEST_ID_LENGTH_MAX)] | int
+RequestID = (
+    Annotated[str, Meta(max_length=limits.REQUEST_ID_LENGTH_MAX)] | Annotated[int, Meta(ge=0, le=limits.SEQ_MAX)]
+)
 
 GroupType = Literal["Work", "Public", "Meeting", "Community", "AVChatRoom"]
 # AVChatRoom can never have receipts: its messages go to whoever is watching, not to an audience.
@@ -194,7 +196,7 @@ def frame(raw: bytes) -> Frame:
 def request_id(raw: bytes) -> RequestID | None:
     """The requestID of a frame that could not be understood otherwise; None if not even that."""
     try:
-        return msgspec.json.decode(raw[: limits.FRAME_BYTES_MAX], type=Addressed).requestID
+        return msgspec.json.decode(raw, type=Addressed).requestID
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 

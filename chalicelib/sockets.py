@@ -15,10 +15,17 @@ def connect(connection_id: str, query: dict[str, str]) -> Response:
     try:
         presence.connect(connection_id, query.get("token", ""), query.get("sdkVersion", ""))
     except Refusal as refusal:
-        log.line("connect", connection=connection_id, code=refusal.code.number)
-        outcome = answers.outcome(refusal.code, refusal.desc)
-        return Response(answers.encode(outcome).decode(), status_code=refusal.code.http_status)
+        return _refused(connection_id, refusal)
+    except Exception as error:  # noqa: BLE001  # the edge: nothing may pass it but an answer
+        log.failure("connect", error, connection=connection_id)
+        return _refused(connection_id, Refusal(codes.SERVER_ERROR))
     return Response("")
+
+
+def _refused(connection_id: str, refusal: Refusal) -> Response:
+    log.line("connect", connection=connection_id, code=refusal.code.number)
+    outcome = answers.outcome(refusal.code, refusal.desc)
+    return Response(answers.encode(outcome).decode(), status_code=refusal.code.http_status)
 
 
 def close(connection_id: str) -> None:

@@ -7,14 +7,18 @@ The product's own back end mints them with the stack's secret when its users log
 import time
 
 import jwt
+from jwt.types import Options
 
 from chalicelib import codes, settings
 from chalicelib.codes import Refusal
 from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import is_user_id
-from chalicelib.limits import TOKEN_SECRET_BYTES_MIN
+from chalicelib.limits import TOKEN_EXPIRY_MAX_S, TOKEN_SECRET_BYTES_MIN
 
 _ALGORITHM = "HS256"
+
+# When a token was issued is nobody's business here, and clocks differ.
+_OPTIONS: Options = {"require": ["exp", "sub"], "verify_iat": False}
 
 # The `role` of who may use the console.
 ADMIN = "admin"
@@ -25,7 +29,7 @@ def verify(token: str) -> Caller:
     if not token:
         raise Refusal(codes.TOKEN_MISSING)
     try:
-        claims = jwt.decode(token, _secret(), algorithms=[_ALGORITHM], options={"require": ["exp", "sub"]})
+        claims = jwt.decode(token, _checked(settings.token_secret()), algorithms=[_ALGORITHM], options=_OPTIONS)
         caller = Caller(claims["sub"], int(claims["exp"]), is_admin=claims.get("role") == ADMIN)
     except jwt.ExpiredSignatureError as error:
         raise Refusal(codes.TOKEN_EXPIRED) from error
@@ -35,18 +39,24 @@ def verify(token: str) -> Caller:
         raise Refusal(codes.TOKEN_BAD) from error
     if not is_user_id(caller.user_id):
         raise Refusal(codes.TOKEN_BAD, "The token's `sub` is not a userID.")
+    if caller.expires_at_s > TOKEN_EXPIRY_MAX_S:
+        raise Refusal(codes.TOKEN_BAD, "The token's `exp` is not a time in seconds.")
     return caller
 
 
 def mint(user_id: str, lifetime_s: int, secret: str = "", *, role: str = "") -> str:
-    """A token for this user, good for so many seconds; signed with the stack's own secret if none is given."""
+    """A token for this user, good for so many seconds; signed with the stack's own secret if none is given.
+
+    ValueError if it is not a userID, RuntimeError if the secret is too short.
+    """
+    if not is_user_id(user_id):
+        raise ValueError(f"not a userID: {user_id!r}")
     now = int(time.time())
     claims = {"sub": user_id, "iat": now, "exp": now + lifetime_s, **({"role": role} if role else {})}
-    return jwt.encode(claims, secret or _secret(), algorithm=_ALGORITHM)
+    return jwt.encode(claims, _checked(secret or settings.token_secret()), algorithm=_ALGORITHM)
 
 
-def _secret() -> str:
-    secret = settings.token_secret()
+def _checked(secret: str) -> str:
     if len(secret.encode()) < TOKEN_SECRET_BYTES_MIN:
         raise RuntimeError(f"The token secret is shorter than {TOKEN_SECRET_BYTES_MIN} bytes.")
     return secret

@@ -143,6 +143,10 @@ class Device:
 
         return self.wait_for(told)
 
+    def wait_for_event(self, event: str) -> Json:
+        """The last event of this kind, once there has been one."""
+        return self.wait_for(lambda: next((each for each in reversed(self.events) if each["event"] == event), None))
+
     def wait_for(self, wanted: Callable[[], Json | None], patience_s: float = PATIENCE_S) -> Json:
         """What is wanted, once it has been heard. TimeoutError if it does not come in time."""
         with self._heard:
@@ -170,7 +174,7 @@ class Device:
         self.events.append(frame)
         if "message" in frame:
             self.messages[frame["message"]["msgID"]] = frame["message"]
-        for receipt in frame.get("receiptList", []):
+        for receipt in frame["receiptList"] if frame["event"] == "onRecvMessageReadReceipts" else []:
             known = self.receipts.get(receipt["msgID"])
             if known is None or receipt["readCount"] >= known["readCount"]:  # counts only grow: the larger is the later
                 self.receipts[receipt["msgID"]] = receipt

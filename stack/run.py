@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Any
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import tokens
 from stack.client import Refused, User
@@ -57,7 +58,8 @@ def main() -> int:
     if (running := running_stack()) is not None:
         print(f"It is running already, at {running['http']} (see {os.path.relpath(STACK_FILE)}).")
         return 1
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background commands with SIGINT ignored
+        signal.signal(number, _interrupt)
     port = free_port(options.port)
     if port != options.port:
         print(f"Port {options.port} is taken; using {port}.")
@@ -94,7 +96,7 @@ def running_stack() -> dict[str, Any] | None:
 def local_secret() -> str:
     """The secret of this checkout's local stacks: made at the first run, and never leaving it."""
     if not SECRET_FILE.exists():
-        LOCAL.mkdir(exist_ok=True)
+        LOCAL.mkdir(parents=True, exist_ok=True)
         SECRET_FILE.touch(mode=0o600)
         SECRET_FILE.write_text(secrets.token_urlsafe(32))
     return SECRET_FILE.read_text()
@@ -103,12 +105,13 @@ def local_secret() -> str:
 def _introduce(stack: LocalStack) -> None:
     """Make the demo users and their group, write `stack.json`, and say what to try."""
     minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_secret) for user in DEMO_USERS}
+    minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_secret, role=tokens.ADMIN)
     already_there = suppress(Refused)  # if the data was kept
     with User(stack.http, stack.websocket, DEMO_USERS[0], minted[DEMO_USERS[0]]) as owner, already_there:
         owner.create_group(DEMO_GROUP, list(DEMO_USERS[1:]), name="Demo group")
     described = {"http": stack.http, "websocket": stack.websocket, "tokens": minted}
+    STACK_FILE.touch(mode=0o600)
     STACK_FILE.write_text(json.dumps(described, indent=2) + "\n")
-    STACK_FILE.chmod(0o600)
     print(
         f"""
 The read-receipt service is up.
@@ -116,7 +119,8 @@ The read-receipt service is up.
   HTTP       {stack.http}
   WebSocket  {stack.websocket}?token=…
   users      {", ".join(DEMO_USERS)}, all in the group "{DEMO_GROUP}"
-             (their tokens are in {os.path.relpath(STACK_FILE)}; `make token USER=…` mints more)
+             (their tokens are in {os.path.relpath(STACK_FILE)}; `make token USER=…` mints more;
+             `admin` may use the console, PUT /v1/admin/settings)
 
 Send a message that asks for a read receipt:
 
@@ -132,8 +136,15 @@ Watch a whole conversation: `make demo` in another terminal. Ctrl-C stops it all
 
 def _follow_logs(stack: LocalStack) -> None:
     """Print what the functions log, as it comes."""
-    for line in _log_lines(stack, time.time_ns() // 1_000_000):
-        print(line, flush=True)
+    since_ms = time.time_ns() // 1_000_000
+    while True:
+        try:
+            for line in _log_lines(stack, since_ms):
+                since_ms = time.time_ns() // 1_000_000
+                print(line, flush=True)
+        except (BotoCoreError, ClientError) as error:  # the logs are a view: the stack goes on without them
+            print(f"(the logs cannot be read just now: {type(error).__name__})", flush=True)
+            time.sleep(1)
 
 
 def _log_lines(stack: LocalStack, since_ms: int) -> Iterator[str]:

@@ -18,12 +18,14 @@ def main() -> int:
     """Print a token."""
     parser = argparse.ArgumentParser(prog="make token", description="Print a token for a user of the local stack.")
     parser.add_argument("user", help="the userID: 1-32 characters of letters, digits and _ - . @ #")
+    parser.add_argument("--admin", action="store_true", help="let it use the console (`role: admin`)")
     parser.add_argument("--hours", type=float, default=24, help="how long it is good for (default 24)")
     options = parser.parse_args()
     if not is_user_id(options.user):
         parser.error(f"not a userID: {options.user!r}")
     secret = os.environ.get("TOKEN_SECRET") or local_secret()
-    print(tokens.mint(options.user, int(options.hours * 3600), secret))
+    role = tokens.ADMIN if options.admin else ""
+    print(tokens.mint(options.user, int(options.hours * 3600), secret, role=role))
     return 0
 
 

@@ -21,7 +21,9 @@ class FakeSockets:
         self.sizes: list[int] = []
         self.gone: set[str] = set()
         self.broken: set[str] = set()
+        self.ended: set[str] = set()
         hooks.register_first("before-send.apigatewaymanagementapi.PostToConnection", self._post)  # type: ignore[arg-type]  # a hook may answer
+        hooks.register_first("before-send.apigatewaymanagementapi.DeleteConnection", self._end)  # type: ignore[arg-type]  # likewise
         hooks.register_first("before-send.apigatewaymanagementapi.GetConnection", self._get)  # type: ignore[arg-type]  # a hook may answer
 
     def _post(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
@@ -33,6 +35,10 @@ class FakeSockets:
             self.frames[connection_id].append(msgspec.json.decode(body))
             self.sizes.append(len(body))
         return _answer(request, status)
+
+    def _end(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        self.ended.add(self._connection_of(request))
+        return _answer(request, 204)
 
     def _get(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
         return _answer(request, self._status_of(self._connection_of(request)))

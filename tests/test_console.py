@@ -182,6 +182,7 @@ def test_with_a_retention_what_is_written_expires_and_without_one_it_does_not(
     month_s = 30 * 24 * 3600
     assert expiries("Messages", "Sends") == {None, now_s + month_s}
     (receipts_expire,) = expiries("Reads", "Receipts") - {None}
+    assert receipts_expire is not None
     assert receipts_expire > now_s + month_s + 7 * 24 * 3600
 
 

@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
 import app as ways_in
-from chalicelib import codes
+from chalicelib import answers, codes, requests
 from chalicelib.codes import Code
 from stack.template import PROJECT, package
 from tests.reliability import test_guarantees
@@ -32,7 +33,7 @@ def test_every_code_is_in_the_readme_as_it_is_in_the_code(number: int) -> None:
 
 def test_every_route_is_in_the_readme() -> None:
     routes = {f"{method} {path}" for path, methods in ways_in.app.routes.items() for method in methods}
-    documented = set(re.findall(r"`((?:GET|POST|PUT|DELETE) /v1[^`?]*)", README))
+    documented = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /v1[^`?]*)`", README, re.MULTILINE))
     spelt = {re.sub(r"{(\w+)_id}", lambda match: f"{{{camel(match[1])}ID}}", route) for route in routes}
 
     assert {route for route in spelt if "{proxy+}" not in route} == documented
@@ -43,8 +44,28 @@ def camel(word: str) -> str:
 
 
 def test_every_socket_action_and_event_is_in_the_readme() -> None:
-    for name in ("sendMessage", "sendMessageReadReceipts", "ping", "onRecvNewMessage", "onRecvMessageReadReceipts"):
-        assert f"`{name}`" in README
+    shapes = [
+        shape for shape in vars(answers).values() if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
+    ]
+    events = {shape.__struct_config__.tag for shape in shapes if shape.__struct_config__.tag_field == "event"}
+    actions = {frame.__struct_config__.tag for frame in get_args(requests.Frame)}
+
+    assert len(events) == 4
+    assert len(actions) == 3
+    assert all(f"`{name}`" in README for name in events | actions)
+
+
+def test_every_sentence_of_the_page_has_a_test_that_exists() -> None:
+    page = (PROJECT / "docs" / "v2tim.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "**" not in line][2:]
+    named = [re.search(r"`([\w/]+\.py)::(test_\w+)` \|$", row) for row in rows]
+
+    assert len(rows) > 30
+    assert all(named), [row for row, name in zip(rows, named, strict=True) if not name]
+    for name in named:
+        assert name
+        path = PROJECT / "tests" / name[1].replace("test_guarantees.py", "reliability/test_guarantees.py")
+        assert f"def {name[2]}(" in path.read_text(), name[0]
 
 
 def test_every_guarantee_of_the_readme_is_a_test_by_its_name() -> None:
@@ -65,7 +86,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_streams_trigger_their_functions_record_by_record(template: dict[str, Any]) -> None:
-    for function, table in (("PushReceipts", "Reads"), ("PushMessages", "Messages")):
+    for function, table in (("PushReceipts", "Reads"), ("PushMessages", "Messages"), ("PushMarks", "Marks")):
         event = template["Resources"][function]["Properties"]["Events"][f"{function}DynamodbEventSource"]["Properties"]
         assert event["Stream"] == {"Fn::GetAtt": [table, "StreamArn"]}
         assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

@@ -1,15 +1,16 @@
 """Groups and membership: create, invite, join, kick, quit, list."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from chalicelib import codes
+from chalicelib import clock, codes, limits
 from chalicelib.codes import Refusal
-from chalicelib.store import dynamo, members
+from chalicelib.store import conversations, dynamo, members
 from chalicelib.store.conversations import State
-from tests.world import World
+from tests.world import Answer, World
 
 
 @pytest.mark.parametrize("group_type", ["Work", "Public", "Meeting", "Community", "AVChatRoom"])
@@ -271,3 +272,77 @@ def test_contention_without_end_is_refused_and_said(world: World, monkeypatch: p
 def exhausted() -> Iterator[int]:
     yield 0
     raise Refusal(codes.TOO_OFTEN)
+
+
+def test_a_member_who_is_being_removed_cannot_invite_themselves_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    find = conversations.find
+
+    def removed_in_between(*arguments: Any, **options: Any) -> State | None:
+        state = find(*arguments, **options)
+        if calls.pop():
+            alice.removes("team", bob)
+        return state
+
+    calls = [False] * 20 + [True, False, False]
+    monkeypatch.setattr(conversations, "find", removed_in_between)
+    answer = bob.invites("team", bob, "eve").ok
+
+    assert {each["code"] for each in answer["resultList"]} == {10010}
+    monkeypatch.setattr(conversations, "find", find)
+    assert alice.calls("GET", "/groups/team").ok["memberCount"] == 1
+
+
+def test_joining_and_leaving_ask_senders_for_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast a member sends, they can be removed."""
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    leave, sent = members.leave, list[Answer]()
+
+    def sent_in_between(state: State, membership: Any) -> bool:
+        if not held():
+            sent.append(bob.tries_to_send("team"))
+        return leave(state, membership)
+
+    def held() -> bool:
+        row = dynamo.get("Conversations", {"conversationID": "group_team"}, consistent=True)
+        return row is not None and row.get("wayUntilMs", 0) >= clock.now_ms()
+
+    monkeypatch.setattr(members, "leave", sent_in_between)
+
+    assert alice.removes("team", bob).ok["code"] == 0
+    assert len(sent) == 3
+    assert alice.sends("team")["text"] == "hello"  # and the way is free again
+
+
+def test_invitations_end_in_time_and_what_is_left_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = world.user("alice")
+    alice.creates("crowd")
+    names = [f"user{number:03}" for number in range(250)]
+    monkeypatch.setattr(limits, "INVITE_DEADLINE_S", 0)
+
+    results = alice.invites("crowd", *names).ok["resultList"]
+
+    assert [each["userID"] for each in results] == names
+    assert {each["code"] for each in results} == {7008}
+    assert alice.calls("GET", "/groups/crowd").ok["memberCount"] == 1
+
+
+def test_an_owner_who_quits_owns_it_no_more(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    alice.quits("team")
+    assert bob.calls("GET", "/groups/team").ok["owner"] == ""
+
+    bob.invites("team", alice)
+    assert alice.removes("team", bob).refusal == (403, 10007)
+    assert alice.calls("POST", "/groups", {"groupType": "Work", "groupID": "team"}).refusal == (409, 10021)
+
+
+def test_everybody_in_a_new_groups_list_is_answered_for(world: World) -> None:
+    created = world.user("alice").creates("team", "alice", "bob", "bob")
+
+    assert [(each["userID"], each["code"]) for each in created["resultList"]] == [("alice", 10013), ("bob", 0)]

@@ -53,6 +53,8 @@ def test_a_poisoned_record_is_reported_and_the_others_are_told(world: World) -> 
         for image in (
             {},
             {"conversationID": {"S": "x"}},
+            {**record["dynamodb"]["NewImage"], "data": {"N": "5"}},
+            {**record["dynamodb"]["NewImage"], "audience": {"S": "many"}},
             {**record["dynamodb"]["NewImage"], "seq": {"BOOL": True, "S": "1"}},
         )
     ]

@@ -2,8 +2,10 @@
 
 import pytest
 
-from chalicelib import clock
-from chalicelib.limits import CONTENT_BYTES_MAX
+from chalicelib import clock, tokens
+from chalicelib.core.message import Message
+from chalicelib.limits import CONTENT_BYTES_MAX, FRAME_BYTES_MAX
+from chalicelib.store import messages
 from tests.world import Json, World
 
 
@@ -146,6 +148,56 @@ def test_a_repeated_send_returns_the_first_message_instead_of_a_second_one(world
     assert again == first
     assert other["msgID"] != first["msgID"]
     assert texts(bob.history("c2c_alice")) == ["another", "once"]
+
+
+def test_two_sends_under_one_client_msg_id_at_once_are_answered_with_what_is_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = world.users("alice", "bob")
+    put, others = messages.put, [lambda: alice.sends(bob, "second", clientMsgID="1")]
+
+    def second_in_between(message: Message) -> Message:
+        if others:
+            others.pop()()
+        return put(message)
+
+    monkeypatch.setattr(messages, "put", second_in_between)
+    answered = alice.sends(bob, "first", clientMsgID="1")
+
+    assert answered["text"] == "second"
+    assert bob.history("c2c_alice")["messageList"][0]["text"] == "second"
+
+
+def test_a_client_msg_id_is_free_again_when_its_message_has_expired(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    world.admin().sets(retentionDays=1)
+    first = alice.sends(bob, clientMsgID="1")
+    world.waits(2 * 24 * 3600)
+    alice.token = tokens.mint("alice", 7 * 24 * 3600)
+
+    assert alice.sends(bob, clientMsgID="1")["seq"] == first["seq"] + 1
+
+
+@pytest.mark.parametrize("depth", [65, 300, 900, 981])
+def test_data_is_nested_only_so_deep(world: World, depth: int) -> None:
+    alice = world.user("alice")
+
+    def nested(levels: int) -> bytes:
+        return b'{"userID":"bob","data":' + b'{"a":' * levels + b"1" + b"}" * levels + b"}"
+
+    assert alice.calls("POST", "/messages", nested(depth)).refusal == (400, 6017)
+    assert alice.calls("POST", "/messages", nested(64)).status == 200
+
+
+def test_content_that_would_not_fit_into_a_frame_is_refused(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    socket = bob.connects()
+
+    assert alice.tries_to_send(bob, "\x01" * CONTENT_BYTES_MAX).refusal == (413, 80002)
+    assert alice.tries_to_send(bob, "\n" * CONTENT_BYTES_MAX).status == 200
+    world.pump()
+    assert len(socket.frames) == 1
+    assert max(world.sockets.sizes) <= FRAME_BYTES_MAX
 
 
 def test_a_client_msg_id_is_the_senders_own_and_the_conversations_own(world: World) -> None:

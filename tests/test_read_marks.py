@@ -65,7 +65,7 @@ def test_the_peer_gets_a_receipt_with_an_empty_msg_id_and_the_time(
     alice, bob = world.users("alice", "bob")
     phone, laptop, his = alice.connects(), alice.connects(), bob.connects()
     alice.sends(bob, receipt=False)
-    monkeypatch.setattr(clock, "now_ms", lambda: 1_800_000_000_999)
+    monkeypatch.setattr(clock, "now_ms", lambda: 1_700_000_000_999)
     bob.marks_read("c2c_alice")
     world.pump()
 
@@ -79,7 +79,7 @@ def test_the_peer_gets_a_receipt_with_an_empty_msg_id_and_the_time(
                 "groupID": "",
                 "readCount": 0,
                 "unreadCount": 0,
-                "timestamp": 1_800_000_000,
+                "timestamp": 1_700_000_000,
             }
         ],
     }
@@ -123,9 +123,9 @@ def test_a_partial_mark_is_told_with_the_time_of_its_last_message(
     socket = alice.connects()
     sent = []
     for number in range(3):
-        monkeypatch.setattr(clock, "now_ms", lambda number=number: 1_800_000_000_000 + number * 10_000)
+        monkeypatch.setattr(clock, "now_ms", lambda number=number: 1_700_000_000_000 + number * 10_000)
         sent.append(alice.sends(bob))
-    monkeypatch.setattr(clock, "now_ms", lambda: 1_800_000_099_000)
+    monkeypatch.setattr(clock, "now_ms", lambda: 1_700_000_099_000)
     bob.marks_read("c2c_alice", sent[1])
     world.pump()
 

@@ -15,12 +15,8 @@ def poisoned(record: Record, **image: Any) -> Record:
     """A record as no handler of ours writes it."""
     number = str(int(record["dynamodb"]["SequenceNumber"]) - 1)
     keys = {"conversationSegment": {"S": "nonsense"}, "blockOrdinal": {"S": "x"}}
-    change = {
-        **record["dynamodb"],
-        "SequenceNumber": number,
-        "Keys": keys,
-        "NewImage": {**keys, "r1": {"N": "1"}, **image},
-    }
+    new = {**keys, "r1": {"N": "1"}, "userID": {"S": "bob"}, **image}
+    change = {**record["dynamodb"], "SequenceNumber": number, "Keys": keys, "NewImage": new, "OldImage": {}}
     return {**record, "eventName": "INSERT", "dynamodb": change}
 
 
@@ -131,11 +127,19 @@ def test_a_poisoned_record_is_reported_and_the_others_are_done(world: World) -> 
     bob.reads(message)
     carol.reads(message)
     first, *rest = [record for record in world.streams.new("Reads") if "userID" in record["dynamodb"]["NewImage"]]
+    good_keys = first["dynamodb"]["Keys"]
     poison = [
         poisoned(first),
-        poisoned(first, conversationSegment={"S": "group_team~0"}),
-        poisoned(first, r1={"S": "never"}, userID={"S": "bob"}),
+        poisoned(first, **good_keys, r1={"S": "never"}),
+        poisoned(first, **good_keys, r99={"N": "1"}),
+        poisoned(first, **good_keys, userID={"N": "5"}),
+        poisoned(first, **{**good_keys, "blockOrdinal": {"S": "-1~2"}}),
+        poisoned(first, **{**good_keys, "blockOrdinal": {"S": "0~-5"}}),
+        poisoned(first, **{**good_keys, "conversationSegment": {"S": "group_team~7"}}),
+        poisoned(first, conversationSegment={"S": "c2c_alice~bob~0"}, blockOrdinal={"S": "0~1"}, userID={"S": "eve"}),
+        poisoned(first, conversationSegment={"S": "c2c_alice~bob~0"}, blockOrdinal={"S": "0~1"}, r1={"S": "x"}),
         {**first, "dynamodb": {"SequenceNumber": "77"}},
+        {**first, "dynamodb": {"SequenceNumber": "77", "NewImage": [1]}},
     ]
 
     for record in poison:
@@ -237,3 +241,54 @@ def test_two_folds_of_one_tile_at_once_both_count(world: World, monkeypatch: pyt
 
 def test_a_batch_of_nothing_is_well(world: World) -> None:
     assert read_stream.handle([]) == []
+
+
+def test_a_stored_message_of_another_make_fails_only_its_own_conversation(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("one", bob)
+    alice.creates("two", bob)
+    socket = alice.connects()
+    broken, good = alice.sends("one"), alice.sends("two")
+    bob.reads(broken)
+    bob.reads(good)
+    dynamo.client().update_item(
+        TableName="Messages",
+        Key={"conversationID": {"S": "group_one"}, "seq": {"N": "1"}},
+        UpdateExpression="REMOVE senderOrdinal",
+    )
+    records = world.streams.new("Reads")
+
+    failed = world.streams.deliver("Reads", records)
+
+    assert failed
+    assert {
+        "group_one" in str(each["dynamodb"]["Keys"]) for each in records if each["dynamodb"]["SequenceNumber"] in failed
+    } == {True}
+    assert socket.receipts.keys() == {good["msgID"]}
+
+
+def test_a_record_that_was_given_up_is_made_good_by_the_next_read_of_its_block(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    lost, next_ = alice.sends("team"), alice.sends("team")
+    bob.reads(lost)
+    world.streams.new("Reads")  # and nobody folds them
+    assert alice.counts(lost) == (0, 1)
+
+    bob.reads(next_)
+    world.pump()
+
+    assert alice.counts(lost) == alice.counts(next_) == (1, 0)
+
+
+def test_a_sender_who_left_and_came_back_is_told_of_earlier_messages_too(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    bob.creates("team", alice)
+    message = alice.sends("team")
+    alice.quits("team")
+    bob.invites("team", alice)
+    socket = alice.connects()
+    bob.reads(message)
+    world.pump()
+
+    assert socket.receipts[message["msgID"]]["readCount"] == 1

@@ -48,6 +48,9 @@ def test_a_good_token_names_its_user_and_until_when() -> None:
         pytest.param(lambda: signed({**good(), "sub": "a~b"}), 70003, id="sub has our separator"),
         pytest.param(lambda: signed({**good(), "exp": "soon"}), 70003, id="exp is no time"),
         pytest.param(lambda: signed({**good(), "exp": 1e400}), 70003, id="exp is infinite"),
+        pytest.param(lambda: signed({**good(), "exp": 10**50}), 70003, id="exp is beyond all time"),
+        pytest.param(lambda: signed({**good(), "exp": 1e300}), 70003, id="exp is a huge float"),
+        pytest.param(lambda: signed({**good(), "sub": ".."}), 70003, id="sub is a path"),
         pytest.param(lambda: signed({**good(), "nbf": int(time.time()) + HOUR}), 70003, id="not valid yet"),
     ],
 )
@@ -75,3 +78,20 @@ def test_a_short_secret_is_not_worked_with(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(RuntimeError, match="shorter than 32 bytes"):
         tokens.mint("alice", HOUR)
+
+
+def test_clocks_may_differ_about_when_a_token_was_issued() -> None:
+    assert tokens.verify(signed({**good(), "iat": int(time.time()) + 30})).user_id == "alice"
+
+
+@pytest.mark.parametrize("role", ["", "user", "Admin", 1, None, ["admin"]])
+def test_only_the_role_admin_is_an_administrator(role: Any) -> None:
+    assert not tokens.verify(signed({**good(), "role": role})).is_admin
+    assert tokens.verify(signed({**good(), "role": "admin"})).is_admin
+
+
+def test_no_token_is_minted_for_nobody_or_with_a_short_secret() -> None:
+    with pytest.raises(ValueError, match="not a userID"):
+        tokens.mint("al ice", HOUR)
+    with pytest.raises(RuntimeError, match="shorter"):
+        tokens.mint("alice", HOUR, "short")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote, urlencode
 
 import boto3
@@ -14,8 +15,8 @@ from chalice.test import Client
 from moto import mock_aws
 
 import app as ways_in
-from chalicelib import push, tokens
-from chalicelib.store import console, dynamo
+from chalicelib import clock, push, tokens
+from chalicelib.store import console, dynamo, users
 from tests.fakes import FakeSockets
 from tests.tables import create_tables
 
@@ -236,6 +237,7 @@ class World:
         self.sockets = FakeSockets(push.client().meta.events)
         self.streams = Streams()
         self._connections = 0
+        self._ahead_ms = 0
 
     @classmethod
     @contextmanager
@@ -245,7 +247,9 @@ class World:
             push.client.cache_clear()
             console.forget()
             create_tables()
-            yield cls()
+            world = cls()
+            with patch.object(clock, "now_ms", world.now_ms):
+                yield world
 
     def user(self, user_id: str, sdk_version: str = "") -> User:
         return User(self, user_id, sdk_version=sdk_version)
@@ -259,6 +263,18 @@ class World:
 
     def pump(self) -> None:
         self.streams.pump()
+
+    def waits(self, seconds: float) -> None:
+        """Let time pass."""
+        self._ahead_ms += int(seconds * 1000)
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._ahead_ms
+
+    @staticmethod
+    def connections_of(user_id: str) -> set[str]:
+        """The sockets that are remembered of a user."""
+        return {connection.connection_id for connection in users.find(user_id).connections}
 
     def call(
         self,

@@ -29,7 +29,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Message:
-    """A header and what was said: a text, a JSON object as its sender wrote it, or both."""
+    """A header and what was said: a text, a JSON object (in compact form), or both."""
 
     header: Header
     text: str | None = None

@@ -65,13 +65,18 @@ def count_readers(tiles: Iterable[Tile], offset: int) -> int:
 
 @dataclass(frozen=True)
 class ReadDelta:
-    """What one stream record of Reads says is new: this member read these messages of a block, at these times."""
+    """What one stream record of Reads says: this member read these messages of a block, at these times.
+
+    `read_at_ms` is what is new. `all_offsets` is all that the row holds: it costs nothing to fold it again, and makes
+    up for an earlier record of the row that was lost.
+    """
 
     conversation: Conversation
     block: int
     ordinal: int
     user_id: str
     read_at_ms: Mapping[int, int]  # by offset
+    all_offsets: frozenset[int] = frozenset()
 
     @property
     def tile_key(self) -> "TileKey":
@@ -92,6 +97,6 @@ def fold(deltas: Iterable[ReadDelta]) -> dict[TileKey, Bits]:
     additions: dict[TileKey, dict[int, int]] = defaultdict(dict)
     for delta in deltas:
         bits = additions[delta.tile_key]
-        for offset in delta.read_at_ms:
+        for offset in delta.all_offsets.union(delta.read_at_ms):
             bits[offset] = bits.get(offset, 0) | bit_of(delta.ordinal)
     return dict(additions)

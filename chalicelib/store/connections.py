@@ -3,68 +3,75 @@
 `$disconnect` is best effort, so a row may outlive its socket: it expires, and a push that finds it gone forgets it.
 """
 
-from dataclasses import dataclass
+from botocore.exceptions import ClientError
 
-from chalicelib import settings
+from chalicelib import clock, limits, settings
 from chalicelib.core.caller import SDKVersion
 from chalicelib.store import dynamo, users
+from chalicelib.store.users import Connection
 
 TABLE = "Connections"
 
 
-@dataclass(frozen=True)
-class Connection:
-    """One live socket of a user, its client's version, and until when the token it was opened with is good."""
-
-    connection_id: str
-    user_id: str
-    token_expires_at_s: int
-    sdk_version: SDKVersion
-
-
 def find(connection_id: str) -> Connection | None:
     """A connection by its ID, consistently read."""
-    row = dynamo.get(TABLE, {"connectionID": connection_id}, consistent=True)
+    row = dynamo.get(TABLE, _key(connection_id), consistent=True)
     return _connection(row) if row else None
 
 
-def add(connection: Connection, expires_at_s: int, limit: int) -> bool:
-    """Remember a socket. False, and nothing is remembered, if its user has `limit` of them already.
+def add(connection: Connection) -> bool:
+    """Remember a socket. False, and nothing is remembered, if its user has 20 of them already.
 
     The row comes first: with it, whatever happens next, the socket can be forgotten again.
     """
+    now_s = clock.now_ms() // 1000
     row = {
         "connectionID": connection.connection_id,
         "userID": connection.user_id,
         "tokenExpiresAt": connection.token_expires_at_s,
         "sdkVersion": connection.sdk_version.text or None,
-        "expiresAt": expires_at_s,
+        "connectedAt": now_s,
+        "expiresAt": now_s + limits.CONNECTION_LIFETIME_S,
     }
     dynamo.client().put_item(TableName=settings.table(TABLE), Item=dynamo.item(row))
-    if users.add_connection(connection.user_id, connection.connection_id, connection.sdk_version, limit):
+    if users.add_connection(connection, limits.CONNECTIONS_PER_USER_MAX):
         return True
-    _delete(connection.connection_id)
+    dynamo.client().delete_item(TableName=settings.table(TABLE), Key=dynamo.item(_key(connection.connection_id)))
     return False
 
 
 def forget(connection_id: str) -> None:
     """Forget exactly this socket; nothing happens if it is forgotten already."""
-    connection = _delete(connection_id)
-    if connection:
-        users.remove_connection(connection.user_id, connection_id, connection.sdk_version)
-
-
-def forget_of(user_id: str, connection_id: str, version: SDKVersion) -> None:
-    """Forget a socket that was found in its user's set, even if its own row has expired."""
-    _delete(connection_id)
-    users.remove_connection(user_id, connection_id, version)
-
-
-def _delete(connection_id: str) -> Connection | None:
     answer = dynamo.client().delete_item(
-        TableName=settings.table(TABLE), Key=dynamo.item({"connectionID": connection_id}), ReturnValues="ALL_OLD"
+        TableName=settings.table(TABLE), Key=dynamo.item(_key(connection_id)), ReturnValues="ALL_OLD"
     )
-    return _connection(dynamo.plain(answer["Attributes"])) if "Attributes" in answer else None
+    if "Attributes" in answer:
+        users.remove_connection(_connection(dynamo.plain(answer["Attributes"])))
+
+
+def forget_gone(connection: Connection) -> bool:
+    """Forget a socket that API Gateway calls gone, even if its own row has expired. False if it may be only coming.
+
+    Until $connect has answered, API Gateway calls a new socket gone too. So one that connected within the last seconds
+    is left alone: if it really is gone, the next push will find it so.
+    """
+    try:
+        dynamo.client().delete_item(
+            TableName=settings.table(TABLE),
+            Key=dynamo.item(_key(connection.connection_id)),
+            ConditionExpression="attribute_not_exists(connectedAt) OR connectedAt < :settled",
+            ExpressionAttributeValues=dynamo.item({":settled": clock.now_ms() // 1000 - limits.CONNECTING_S}),
+        )
+    except ClientError as error:
+        if not dynamo.lost_condition(error):
+            raise
+        return False
+    users.remove_connection(connection)
+    return True
+
+
+def _key(connection_id: str) -> dict[str, str]:
+    return {"connectionID": connection_id}
 
 
 def _connection(row: dynamo.Row) -> Connection:

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from chalicelib import settings
+from chalicelib import clock, settings
 from chalicelib.core.conversation import Conversation
 from chalicelib.store import dynamo
 
 TABLE = "Conversations"
+
+# Attempts that a joining or leaving may lose to senders before they wait for it, and how long they do.
+_LOST_BEFORE_WAY = 3
+_WAY_MS = 300
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def draw_seq(conversation: Conversation) -> Draw | None:
     """The next seq of the conversation, or None if there is no such conversation.
 
     One write both advances the clock and reports the member count of that moment, so no joining or leaving can fall
-    between the two. A retry whose first answer was lost draws another seq, and the gap is harmless.
+    between the two. A retry whose first answer was lost draws another seq, and the gap is harmless. While somebody who
+    is joining or leaving has asked for way, it waits.
     """
     for _ in dynamo.tries():
         try:
@@ -67,19 +72,43 @@ def draw_seq(conversation: Conversation) -> Draw | None:
                 TableName=settings.table(TABLE),
                 Key=dynamo.item({"conversationID": conversation.conversation_id}),
                 UpdateExpression="ADD seq :one",
-                ConditionExpression="attribute_exists(conversationID)",
-                ExpressionAttributeValues=dynamo.item({":one": 1}),
+                ConditionExpression=(
+                    "attribute_exists(conversationID) AND (attribute_not_exists(wayUntilMs) OR wayUntilMs < :now)"
+                ),
+                ExpressionAttributeValues=dynamo.item({":one": 1, ":now": clock.now_ms()}),
                 ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ClientError as error:
-            if dynamo.lost_condition(error):
+            if dynamo.lost_condition(error) and "Item" not in error.response:
                 return None
             if not dynamo.lost_race(error):
                 raise
         else:
             row = dynamo.plain(answer["Attributes"])
             return Draw(row["seq"], row["memberCount"], row.get("groupType", ""))
-    return None
+    raise AssertionError("tries() ends by refusing")
+
+
+def make_way(conversation: Conversation, attempt: int) -> None:
+    """After some attempts at joining or leaving that lost to senders, let the senders wait for a moment.
+
+    A joining or leaving must find the conversation as it was read, so in a busy group it would lose again and again;
+    and nobody may keep themselves from being removed by sending. Nothing depends on the clocks but who waits for whom.
+    """
+    if attempt < _LOST_BEFORE_WAY:
+        return
+    try:
+        dynamo.client().update_item(
+            TableName=settings.table(TABLE),
+            Key=dynamo.item({"conversationID": conversation.conversation_id}),
+            UpdateExpression="SET wayUntilMs = :until",
+            ConditionExpression="attribute_exists(conversationID)",
+            ExpressionAttributeValues=dynamo.item({":until": clock.now_ms() + _WAY_MS}),
+        )
+    except ClientError as error:
+        if not dynamo.lost_race(error):
+            raise
 
 
 def item_of(state: State) -> dict[str, dict[str, str]]:

@@ -95,8 +95,14 @@ def join(state: State, user_ids: Sequence[str]) -> State | None:
 
 
 def leave(state: State, membership: Membership) -> bool:
-    """End a stay at the conversation's present seq. False if the conversation was no longer in this state."""
-    count = _update_conversation(state, "ADD memberCount :minus", {":minus": -1})
+    """End a stay at the conversation's present seq; an owner who leaves owns it no more.
+
+    False if the conversation was no longer in this state, and nothing changed.
+    """
+    gives_up = " REMOVE #owner" if membership.user_id == state.owner else ""
+    count = _update_conversation(state, f"ADD memberCount :minus{gives_up}", {":minus": -1})
+    if gives_up:
+        count["Update"]["ExpressionAttributeNames"] = {"#owner": "owner"}  # a reserved word
     end = {
         "Update": {
             "TableName": settings.table(TABLE),

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+import msgspec
 from botocore.exceptions import ClientError
 
-from chalicelib import settings
+from chalicelib import clock, settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.message import Header, Message
 from chalicelib.store import console, dynamo
@@ -17,8 +18,12 @@ SENDS = "Sends"
 _HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs, isPrivate"
 
 
-def put(message: Message) -> None:
-    """Store a message. Its seq was drawn for it alone, so if it is there already this is a repetition."""
+def put(message: Message) -> Message:
+    """Store a message, and return what is stored under its seq.
+
+    The seq was drawn for it alone, so what is there already is itself; or, under a clientMsgID that is being repeated
+    while the first attempt is still under way, whichever of the two came first.
+    """
     header = message.header
     row = {**_header_row(header), "text": message.text, "data": message.data_json}
     try:
@@ -26,10 +31,13 @@ def put(message: Message) -> None:
             TableName=settings.table(TABLE),
             Item=dynamo.item(row),
             ConditionExpression="attribute_not_exists(seq)",
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except ClientError as error:
         if not dynamo.lost_condition(error):
             raise
+        return message_of(dynamo.plain(error.response["Item"]))  # type: ignore[typeddict-item]  # with ALL_OLD it is there
+    return message
 
 
 def find(conversation: Conversation, seq: int) -> Message | None:
@@ -78,14 +86,16 @@ def claim(header: Header, client_msg_id: str) -> Claim:
     """Let a clientMsgID of this sender in this conversation stand for this message, unless it stands for one already.
 
     The first write wins and stays, so every repetition finds the same message, even one whose first attempt died
-    before the message was stored: then whoever comes next stores it, under the seq that was claimed.
+    before the message was stored: then whoever comes next stores it, under the seq that was claimed. A claim lasts as
+    long as its message.
     """
     send_id = SEPARATOR.join((header.conversation.conversation_id, header.sender, client_msg_id))
     try:
         dynamo.client().put_item(
             TableName=settings.table(SENDS),
             Item=dynamo.item({"sendID": send_id, **_header_row(header)}),
-            ConditionExpression="attribute_not_exists(sendID)",
+            ConditionExpression="attribute_not_exists(sendID) OR expiresAt < :now",
+            ExpressionAttributeValues=dynamo.item({":now": clock.now_ms() // 1000}),
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
     except ClientError as error:
@@ -110,8 +120,27 @@ def count_unread(conversation: Conversation, reader: str, after: int, limit: int
 
 
 def message_of(row: dynamo.Row) -> Message:
-    """A message from its row, or from the image of it in a stream record. KeyError or TypeError if it is neither."""
-    return Message(_header(row), row.get("text"), row.get("data"))
+    """A message from its row, or from the image of it in a stream record. ValueError if it is neither."""
+    content = msgspec.convert(row, _ContentRow)
+    return Message(_header(row), content.text, content.data)
+
+
+class _HeaderRow(msgspec.Struct):
+    """The types of a header's attributes, so that a row of another make is found out where it is read."""
+
+    conversationID: str
+    seq: int
+    sender: str
+    senderOrdinal: int
+    audience: int
+    needReadReceipt: bool
+    sentAtMs: int
+    isPrivate: bool = False
+
+
+class _ContentRow(msgspec.Struct):
+    text: str | None = None
+    data: str | None = None
 
 
 def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
@@ -129,15 +158,16 @@ def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
 
 
 def _header(row: dynamo.Row) -> Header:
+    checked = msgspec.convert(row, _HeaderRow)
     return Header(
-        conversation=Conversation.parse(row["conversationID"]),
-        seq=row["seq"],
-        sender=row["sender"],
-        sender_ordinal=row["senderOrdinal"],
-        audience=row["audience"],
-        need_read_receipt=row["needReadReceipt"],
-        sent_at_ms=row["sentAtMs"],
-        is_private=row.get("isPrivate", False),
+        conversation=Conversation.parse(checked.conversationID),
+        seq=checked.seq,
+        sender=checked.sender,
+        sender_ordinal=checked.senderOrdinal,
+        audience=checked.audience,
+        need_read_receipt=checked.needReadReceipt,
+        sent_at_ms=checked.sentAtMs,
+        is_private=checked.isPrivate,
     )
 
 

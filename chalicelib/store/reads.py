@@ -9,8 +9,8 @@ from typing import Any
 
 from chalicelib import settings
 from chalicelib.core.audience import Membership
-from chalicelib.core.conversation import SEPARATOR, Conversation
-from chalicelib.core.tiles import ReadDelta, block_of, offset_of, segment_of, seq_at
+from chalicelib.core.conversation import SEPARATOR, Conversation, is_user_id
+from chalicelib.core.tiles import BLOCK_SIZE, ReadDelta, block_of, offset_of, segment_of, seq_at
 from chalicelib.store import console, dynamo
 
 TABLE = "Reads"
@@ -63,16 +63,29 @@ def of_member(conversation: Conversation, ordinal: int, blocks: Iterable[int]) -
 def delta(change: Mapping[str, Any]) -> ReadDelta | None:
     """What is new in one stream record's `dynamodb` part: the new image minus the old one. None if nothing is.
 
-    KeyError, TypeError or ValueError if it is not the image of a row that `record` writes.
+    An exception, of whatever kind, if it is not the image of a row that `record` writes.
     """
     row = dynamo.plain(change["NewImage"])
     before = dynamo.plain(change.get("OldImage", {}))
-    fresh = {offset: at for offset, at in _times(row).items() if f"r{offset}" not in before}
+    read_at_ms = _times(row)
+    fresh = {offset: at for offset, at in read_at_ms.items() if f"r{offset}" not in before}
     if not fresh:
         return None
-    conversation_id, _, _ = row["conversationSegment"].rpartition(SEPARATOR)
+    conversation_id, _, segment = row["conversationSegment"].rpartition(SEPARATOR)
+    conversation = Conversation.parse(conversation_id)
     block, ordinal = _numbers(row["blockOrdinal"])
-    return ReadDelta(Conversation.parse(conversation_id), block, ordinal, row["userID"], fresh)
+    is_written_so = (
+        block >= 0
+        and ordinal >= 0
+        and segment_of(ordinal) == int(segment)
+        and max(read_at_ms) < BLOCK_SIZE
+        and all(isinstance(at, int) for at in read_at_ms.values())
+        and is_user_id(row["userID"])
+        and (conversation.is_group or conversation.users[ordinal] == row["userID"])
+    )
+    if not is_written_so:
+        raise ValueError("not a row of Reads")
+    return ReadDelta(conversation, block, ordinal, row["userID"], fresh, frozenset(read_at_ms))
 
 
 def _times(row: dynamo.Row) -> dict[int, int]:

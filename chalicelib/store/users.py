@@ -1,7 +1,7 @@
 """Users: each user's live sockets, and their read-receipt switch."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
@@ -14,11 +14,21 @@ TABLE = "Users"
 
 
 @dataclass(frozen=True)
+class Connection:
+    """One live socket of a user, until when the token it was opened with is good, and its client's version."""
+
+    connection_id: str
+    user_id: str
+    token_expires_at_s: int
+    sdk_version: SDKVersion
+
+
+@dataclass(frozen=True)
 class User:
-    """A user's sockets, with the version each of them stated, and whether they have read receipts turned on."""
+    """A user's sockets, and whether they have read receipts turned on."""
 
     user_id: str
-    connections: Mapping[str, SDKVersion] = field(default_factory=dict)
+    connections: tuple[Connection, ...] = ()
     read_receipts: bool = True
 
 
@@ -43,13 +53,13 @@ def turn_read_receipts(user_id: str, on: bool) -> None:
     )
 
 
-def add_connection(user_id: str, connection_id: str, version: SDKVersion, limit: int) -> bool:
+def add_connection(connection: Connection, limit: int) -> bool:
     """Add a socket. False, and nothing is added, if there are `limit` already; adding one again is no change."""
-    this = _entry(connection_id, version)
+    this = _entry(connection)
     try:
         dynamo.client().update_item(
             TableName=settings.table(TABLE),
-            Key=dynamo.item(key(user_id)),
+            Key=dynamo.item(key(connection.user_id)),
             UpdateExpression="ADD connections :this",
             ConditionExpression=(
                 "attribute_not_exists(connections) OR contains(connections, :entry) OR size(connections) < :limit"
@@ -63,13 +73,13 @@ def add_connection(user_id: str, connection_id: str, version: SDKVersion, limit:
     return True
 
 
-def remove_connection(user_id: str, connection_id: str, version: SDKVersion) -> None:
+def remove_connection(connection: Connection) -> None:
     """Remove exactly this socket; nothing happens if it is not there."""
     dynamo.client().update_item(
         TableName=settings.table(TABLE),
-        Key=dynamo.item(key(user_id)),
+        Key=dynamo.item(key(connection.user_id)),
         UpdateExpression="DELETE connections :this",
-        ExpressionAttributeValues=dynamo.item({":this": {_entry(connection_id, version)}}),
+        ExpressionAttributeValues=dynamo.item({":this": {_entry(connection)}}),
     )
 
 
@@ -79,11 +89,16 @@ def key(user_id: str) -> dict[str, str]:
 
 def user_of(row: dynamo.Row) -> User:
     """A user from their row."""
-    entries = (entry.partition(SEPARATOR) for entry in row.get("connections", ()))
-    connections = {connection_id: SDKVersion(version) for connection_id, _, version in entries}
+    connections = tuple(_connection(row["userID"], entry) for entry in sorted(row.get("connections", ())))
     return User(row["userID"], connections, row.get("readReceipts", True))
 
 
-def _entry(connection_id: str, version: SDKVersion) -> str:
-    """How a socket is remembered: its ID and the version it stated, so that a push needs to read no more than this."""
-    return f"{connection_id}{SEPARATOR}{version.text}" if version.text else connection_id
+def _entry(connection: Connection) -> str:
+    """How a socket is remembered here: with all that a push needs to know, so that it reads no more than this."""
+    parts = connection.connection_id, str(connection.token_expires_at_s), connection.sdk_version.text
+    return SEPARATOR.join(parts)
+
+
+def _connection(user_id: str, entry: str) -> Connection:
+    connection_id, expires_at_s, version = entry.split(SEPARATOR)
+    return Connection(connection_id, user_id, int(expires_at_s), SDKVersion(version))

@@ -1,5 +1,7 @@
 """HTTP → DynamoDB → stream → WebSocket, on the deployed stack, as clients see it."""
 
+import threading
+import time
 from collections.abc import Callable
 
 import httpx
@@ -7,6 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from chalicelib import tokens
 from stack.client import Refused, User
 from stack.local_stack import LocalStack
 
@@ -107,6 +110,93 @@ def test_ids_that_need_escaping_work_in_paths(user: Make) -> None:
     assert ann.call("DELETE", "/groups/esc%23g%401.x-y_z/members/esc%23ben")["code"] == 0
     with pytest.raises(Refused, match="10010"):
         user("esc#ben").history("group_esc#g@1.x-y_z")
+
+
+def test_the_privacy_switch_is_reciprocal_and_reveals_nothing_later(user: Make) -> None:
+    ann, ben = user("off-ann"), user("off-ben")
+    ben.call("PUT", "/settings", {"readReceipts": False})
+    with ann.device() as hers, ben.device() as his:
+        withheld = ann.send("1", user="off-ben")
+        answer = his.say("sendMessageReadReceipts", msgIDs=[withheld["msgID"]])
+        assert (answer["code"], answer["withheld"]) == (0, True)
+        ben.call("POST", "/conversations/c2c_off-ann/read")
+        assert his.wait_for_event("onConversationRead")["lastReadSeq"] == withheld["seq"]
+        with pytest.raises(Refused, match="45006"):
+            ben.receipts(ben.send("2", user="off-ann"))
+        ben.call("PUT", "/settings", {"readReceipts": True})
+        told = ann.send("3", user="off-ben")
+        ben.read(told)
+        hers.wait_for_count(told["msgID"], 1)
+
+        assert hers.receipts.keys() == {told["msgID"]}
+        assert [receipt["isPeerRead"] for receipt in ann.receipts(withheld, told)] == [False, True]
+        assert {event["event"] for event in hers.events} == {"onRecvNewMessage", "onRecvMessageReadReceipts"}
+
+
+def test_a_conversation_marked_read_is_told_to_the_other_devices_and_the_peer(user: Make) -> None:
+    ann, ben = user("mark-ann"), user("mark-ben")
+    messages = [ann.send(f"{number}", user="mark-ben") for number in range(3)]
+
+    def unread() -> int:
+        (conversation,) = ben.call("GET", "/conversations")["conversationList"]
+        return int(conversation["unreadCount"])
+
+    assert unread() == 3
+    assert ben.read(messages[0]) == [0]
+    assert unread() == 3
+    with ann.device() as hers, ben.device() as his:
+        ben.call("POST", "/read-receipts", {"msgIDs": [messages[0]["msgID"]], "alsoMarkRead": True})
+        assert his.wait_for_event("onConversationRead")["conversationID"] == "c2c_mark-ann"
+        assert unread() == 2
+        (receipt,) = hers.wait_for_event("onRecvC2CReadReceipt")["receiptList"]
+    assert (receipt["msgID"], receipt["userID"], receipt["isPeerRead"]) == ("", "mark-ben", True)
+    assert receipt["timestamp"] == messages[0]["timestamp"]
+    ben.call("POST", "/conversations/c2c_mark-ann/read")
+    assert unread() == 0
+    assert all(message["isPeerRead"] for message in ann.history("c2c_mark-ben")["messageList"])
+
+
+def test_the_console_applies_to_running_functions_within_seconds(user: Make, stack: LocalStack) -> None:
+    ann = user("con-ann")
+    admin_token = tokens.mint("admin", 600, stack.token_secret, role="admin")
+    with User(stack.http, stack.websocket, "admin", admin_token) as admin:
+        ann.create_group("con", ["con-ben"], group_type="Community")
+        with pytest.raises(Refused, match="45004"):
+            ann.send("hi", group="con")
+        before = admin.call("GET", "/admin/settings")["receiptGroupTypes"]
+        admin.call("PUT", "/admin/settings", {"receiptGroupTypes": [*before, "Community"]})
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                try:
+                    assert ann.send("hi", group="con")["needReadReceipt"]
+                    break
+                except Refused:
+                    time.sleep(0.1)
+            else:
+                raise AssertionError("the change did not arrive")
+        finally:
+            admin.call("PUT", "/admin/settings", {"receiptGroupTypes": before})
+
+
+def test_a_socket_that_connects_while_it_is_pushed_to_stays(user: Make) -> None:
+    """Until $connect has answered API Gateway calls a socket gone; such a one must not be forgotten."""
+    ann, ben = user("come-ann"), user("come-ben")
+    stop = threading.Event()
+
+    def chatter() -> None:
+        while not stop.is_set():
+            ben.send("hi", user="come-ann")
+
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    try:
+        for _ in range(10):
+            with ann.device() as device:
+                assert device.say("ping")["code"] == 0
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_a_repeated_receipt_makes_no_stream_record(user: Make, stack: LocalStack) -> None:

@@ -70,7 +70,7 @@ def test_run_takes_another_port_if_its_own_is_taken_and_leaves_nothing_running(t
             port = httpx.URL(stack["http"]).port
             assert port != taken
             assert httpx.get(f"{stack['http']}/health").json() == {"status": "ok"}
-            assert sorted(stack["tokens"]) == ["alice", "bob", "carol", "dave", "erin"]
+            assert sorted(stack["tokens"]) == ["admin", "alice", "bob", "carol", "dave", "erin"]
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=STOP_TIMEOUT_S)
 

@@ -124,6 +124,22 @@ def test_private(world: World) -> None:
     assert alice.readers(message) == ["bob"]
 
 
+def test_private_for_who_turned_receipts_off(world: World) -> None:
+    """A member who turned receipts off never appears as read and sees none."""
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    hers, his = alice.connects(), bob.connects()
+    of_alice, of_bob = alice.sends("team"), bob.sends("team")
+    bob.turns_receipts(False)
+    bob.reads(of_alice)
+    alice.reads(of_bob)
+    world.pump()
+
+    assert (alice.counts(of_alice), alice.readers(of_alice), alice.non_readers(of_alice)) == ((0, 1), [], ["bob"])
+    assert bob.calls("POST", "/read-receipts/query", {"msgIDs": [of_bob["msgID"]]}).refusal == (403, 45006)
+    assert hers.receipts == his.receipts == {}
+
+
 def test_loud(world: World) -> None:
     """Every message of a call that was refused says why, with its code; nothing is dropped silently."""
     alice, bob = world.users("alice", "bob")
