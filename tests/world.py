@@ -11,7 +11,7 @@ from unittest.mock import patch
 from urllib.parse import quote, urlencode
 
 import boto3
-from chalice.test import Client
+from chalice.test import Client, TestLambdaClient
 from moto import mock_aws
 
 import app as ways_in
@@ -23,7 +23,8 @@ from tests.tables import create_tables
 Json = dict[str, Any]
 Record = dict[str, Any]
 
-TRIGGERS = {"Reads": ways_in.push_receipts, "Messages": ways_in.push_messages, "Marks": ways_in.push_marks}
+# The function that each table's stream triggers.
+TRIGGERS = {"Reads": "push_receipts", "Messages": "push_messages", "Marks": "push_marks"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Answer:
 class Streams:
     """The tables' streams, delivered only when asked: everything new since the last time, as Lambda would."""
 
+    functions: TestLambdaClient
     delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def new(self, table: str) -> list[Record]:
@@ -63,7 +65,7 @@ class Streams:
 
     def deliver(self, table: str, records: Sequence[Record]) -> list[str]:
         """Call a table's trigger with these records, and return the sequence numbers it reports as failed."""
-        answer = TRIGGERS[table]({"Records": list(records)}, None)
+        answer = self.functions.invoke(TRIGGERS[table], {"Records": list(records)}).payload
         return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
     def pump(self, tries: int = 3) -> None:
@@ -125,12 +127,12 @@ class Socket:
         """Send a frame, and return what is answered."""
         before = len(self.frames)
         text = body if isinstance(body, str) else json.dumps(body)
-        ways_in.socket_heard(self.world.socket_event(self.connection_id, "MESSAGE", body=text), None)
+        self.world.functions.invoke("socket_heard", self.world.socket_event(self.connection_id, "MESSAGE", body=text))
         (answer,) = self.frames[before:]
         return answer
 
     def closes(self) -> None:
-        ways_in.socket_closed(self.world.socket_event(self.connection_id, "DISCONNECT"), None)
+        self.world.functions.invoke("socket_closed", self.world.socket_event(self.connection_id, "DISCONNECT"))
 
 
 class User:
@@ -233,9 +235,10 @@ class World:
     """All of it. Make one with `World.on_moto()`."""
 
     def __init__(self) -> None:
-        self.http = Client(ways_in.app).http
+        client = Client(ways_in.app)
+        self.http, self.functions = client.http, client.lambda_
         self.sockets = FakeSockets(push.client().meta.events)
-        self.streams = Streams()
+        self.streams = Streams(self.functions)
         self._connections = 0
         self._ahead_ms = 0
 
@@ -313,7 +316,7 @@ class World:
         connection_id = f"socket-{self._connections}="
         parameters = query if token is None else {"token": token, **query}
         event = self.socket_event(connection_id, "CONNECT", query=parameters)
-        return Socket(self, connection_id, ways_in.socket_connected(event, None))
+        return Socket(self, connection_id, self.functions.invoke("socket_connected", event).payload)
 
     @staticmethod
     def socket_event(
