@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.tables import TABLES
 
@@ -20,6 +21,10 @@ os.environ.update(
     }
 )
 os.environ.pop("AWS_ENDPOINT_URL", None)
+
+# No example is too slow on a busy machine; in CI every run tries the same examples.
+settings.register_profile("any machine", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("any machine")
 
 from tests.world import World  # after the environment is set
 

@@ -181,7 +181,7 @@ field_names = st.sampled_from(
     path=st.sampled_from(["/messages", "/groups", "/groups/team/members", "/read-receipts", "/read-receipts/query"]),
     body=st.dictionaries(field_names | st.text(max_size=5), json_values, max_size=5) | st.binary(max_size=40),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_at_all_makes_a_500(world: World, path: str, body: Any) -> None:
     answer = world.call("POST", path, body, token=world.user("alice").token)
 
@@ -191,7 +191,7 @@ def test_no_body_at_all_makes_a_500(world: World, path: str, body: Any) -> None:
 
 
 @given(frame=st.dictionaries(field_names | st.just("action"), json_values, max_size=4) | st.text(max_size=40))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_frame_at_all_makes_a_10002(world: World, frame: Any) -> None:
     socket = world.user("alice").connects()
 
