@@ -26,7 +26,7 @@ os.environ.pop("AWS_ENDPOINT_URL", None)
 settings.register_profile("any machine", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("any machine")
 
-from tests.world import World  # after the environment is set
+from tests.world import World  # noqa: E402  # after the environment is set
 
 
 @pytest.fixture
