@@ -8,5 +8,5 @@ deeds        groups, chat, read_receipts, preferences    what users do, and admi
              push                                        frames to sockets
 wire         requests, answers                           the shapes of what is said, checked and spelt
 tables       store/                                      one module a table, with its expressions
-ground       core/ (pure), codes, limits, tokens, settings, clock, log
+ground       core/ (pure), codes, limits, tokens, usersig, settings, clock, log
 """

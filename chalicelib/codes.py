@@ -37,6 +37,8 @@ TOKEN_EXPIRED = Code(70001, 401, "The token has expired.")
 TOKEN_MISSING = Code(70002, 401, "There is no token; send `Authorization: Bearer <token>`.")
 TOKEN_BAD = Code(70003, 401, "The token is not valid.")
 TOKEN_WRONG_KEY = Code(70009, 401, "The token was signed with another key.")
+TOKEN_OTHER_USER = Code(70013, 401, "The token is of another user than the one that is stated.")
+TOKEN_OTHER_APP = Code(70014, 401, "The UserSig is of another app.")
 CONTENT_TOO_LONG = Code(80002, 413, "The content is too long.")
 
 # Ours, where TIM has no number.

@@ -73,7 +73,7 @@ def _result(
     query: type[requests.Request],
 ) -> Any:
     """Call a view with what it wants: first of all it is settled who is asking."""
-    caller = tokens.verify(_bearer(request))
+    caller = tokens.verify(_bearer(request), request.headers.get("x-user-id", ""))
     caller = replace(caller, sdk_version=requests.sdk_version(request.headers.get("x-sdk-version", "")))
     parameters = [unquote(value) for value in path.values()]
     asked = requests.query(dict(request.query_params or {}), query)

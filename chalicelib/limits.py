@@ -67,5 +67,8 @@ UNREAD_COUNT_MAX = 100
 # The end of the year 9999: tokens that claim to be good for longer are malformed.
 TOKEN_EXPIRY_MAX_S = 253_402_300_799
 
+# What a UserSig unpacks to: a handful of numbers, a userID, and a buffer that TIM limits to some hundred bytes.
+USER_SIG_BYTES_MAX = 4096
+
 # HS256 wants a key as long as its hash (RFC 7518 §3.2).
 TOKEN_SECRET_BYTES_MIN = 32

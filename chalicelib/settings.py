@@ -16,3 +16,9 @@ def push_endpoint() -> str:
 def token_secret() -> str:
     """The key that tokens are signed with, a parameter of the stack."""
     return os.environ["TOKEN_SECRET"]
+
+
+def usersig() -> tuple[int, str] | None:
+    """The TIM app ID and key that UserSigs are verified with; None where they are not accepted."""
+    app_id, key = os.environ.get("USERSIG_APP_ID", ""), os.environ.get("USERSIG_KEY", "")
+    return (int(app_id), key) if app_id and key else None

@@ -13,7 +13,7 @@ from chalicelib.codes import Refusal
 def connect(connection_id: str, query: dict[str, str]) -> Response:
     """Let a client with a good token in: 200, or the status of the refusal, which is all a handshake can say."""
     try:
-        presence.connect(connection_id, query.get("token", ""), query.get("sdkVersion", ""))
+        presence.connect(connection_id, query.get("token", ""), query.get("userID", ""), query.get("sdkVersion", ""))
     except Refusal as refusal:
         return _refused(connection_id, refusal)
     except Exception as error:  # noqa: BLE001  # the edge: nothing may pass it but an answer

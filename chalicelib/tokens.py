@@ -9,7 +9,7 @@ import time
 import jwt
 from jwt.types import Options
 
-from chalicelib import codes, settings
+from chalicelib import codes, settings, usersig
 from chalicelib.codes import Refusal
 from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import is_user_id
@@ -24,10 +24,24 @@ _OPTIONS: Options = {"require": ["exp", "sub"], "verify_iat": False}
 ADMIN = "admin"
 
 
-def verify(token: str) -> Caller:
-    """The caller whom this token names. Refuses with 70001, 70002, 70003 or 70009."""
+def verify(token: str, stated_user_id: str = "") -> Caller:
+    """The caller whom this token names, who must be the one that is stated, if any is.
+
+    A JWT, or a UserSig where the stack is configured for them: that has no dots. Refuses with 70001, 70002, 70003,
+    70009, 70013 or 70014.
+    """
     if not token:
         raise Refusal(codes.TOKEN_MISSING)
+    app = settings.usersig()
+    caller = usersig.verify(token, *app) if app and "." not in token else _verify_jwt(token)
+    if not is_user_id(caller.user_id):
+        raise Refusal(codes.TOKEN_BAD, "The token's user is not a userID.")
+    if stated_user_id and stated_user_id != caller.user_id:
+        raise Refusal(codes.TOKEN_OTHER_USER)
+    return caller
+
+
+def _verify_jwt(token: str) -> Caller:
     try:
         claims = jwt.decode(token, _checked(settings.token_secret()), algorithms=[_ALGORITHM], options=_OPTIONS)
         caller = Caller(claims["sub"], int(claims["exp"]), is_admin=claims.get("role") == ADMIN)
@@ -37,8 +51,6 @@ def verify(token: str) -> Caller:
         raise Refusal(codes.TOKEN_WRONG_KEY) from error
     except (jwt.InvalidTokenError, ValueError, OverflowError, RecursionError) as error:
         raise Refusal(codes.TOKEN_BAD) from error
-    if not is_user_id(caller.user_id):
-        raise Refusal(codes.TOKEN_BAD, "The token's `sub` is not a userID.")
     if caller.expires_at_s > TOKEN_EXPIRY_MAX_S:
         raise Refusal(codes.TOKEN_BAD, "The token's `exp` is not a time in seconds.")
     return caller

@@ -107,17 +107,23 @@ def _group(users: dict[str, User], phone: Device, laptop: Device) -> None:
             _expect("dave reads all three at once", [each["code"] for each in answer["resultList"]], [0, 0, 0])
         _view(first, phone.wait_for_count(first["msgID"], 3), 3)
         _expect("dave's two devices count once", alice.receipts(first)[0]["readCount"], 3)
-    _expect("who has read the first", alice.read_members(first, "read"), ["bob", "carol", "dave"])
-    _expect("who has not", alice.read_members(first, "unread"), ["erin"])
+    _lists(alice, first, read=["bob", "carol", "dave"], unread=["erin"])
     _expect("erin reads everything", erin.read(*messages), [0, 0, 0])
     _expect("bob and carol catch up", (bob.read(*messages), carol.read(*messages)), ([0, 0, 0], [0, 0, 0]))
     for message in messages:
         for device in (phone, laptop):
             device.wait_for_count(message["msgID"], 4)
         _view(message, alice.receipts(message)[0], 4)
-        _expect("nobody is left", alice.read_members(message, "unread"), [])
-        _expect("all have read it", alice.read_members(message, "read"), list(USERS[1:]))
+        _lists(alice, message, read=list(USERS[1:]), unread=[])
     _expect("both devices show the same", _latest(phone, messages), _latest(laptop, messages))
+
+
+def _lists(sender: User, message: Json, read: list[str], unread: list[str]) -> None:
+    """Show who has and has not read a message, as its sender sees it, and check it."""
+    found = {filter_: sender.read_members(message, filter_) for filter_ in ("read", "unread")}
+    for filter_, names in found.items():
+        print(f"               │   {filter_}: {', '.join(names) or 'nobody'}")
+    _expect("the lists add up", found, {"read": read, "unread": unread})
 
 
 def _latest(device: Device, messages: list[Json]) -> list[Json]:

@@ -6,11 +6,12 @@ from typing import Any
 import jwt
 import pytest
 
-from chalicelib import codes, settings, tokens
+from chalicelib import clock, codes, settings, tokens
 from chalicelib.codes import Code, Refusal
 from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.limits import CONNECTIONS_PER_USER_MAX
 from chalicelib.store import dynamo, members
+from tests import test_usersig
 from tests.world import Answer, World
 
 Patch = pytest.MonkeyPatch
@@ -111,6 +112,18 @@ def with_token(token: Callable[[], str]) -> Scenario:
     return lambda world, _: world.call("GET", "/conversations", token=token())
 
 
+def other_user(world: World, _: Patch) -> Answer:
+    alice = world.user("alice")
+    return world.call("GET", "/conversations", token=alice.token, headers={"X-User-ID": "bob"})
+
+
+def other_app(world: World, patch: Patch) -> Answer:
+    patch.setenv("USERSIG_APP_ID", "1400000002")
+    patch.setenv("USERSIG_KEY", test_usersig.KEY)
+    patch.setattr(clock, "now_ms", lambda: test_usersig.SIGNED_AT_S * 1000)
+    return world.call("GET", "/conversations", token=test_usersig.ALICE)
+
+
 def unknown_route(world: World, _: Patch) -> Answer:
     return world.call_unknown_route("GET")
 
@@ -139,6 +152,8 @@ SCENARIOS: dict[Code, Scenario] = {
     codes.TOKEN_MISSING: with_token(lambda: ""),
     codes.TOKEN_BAD: with_token(lambda: "nonsense"),
     codes.TOKEN_WRONG_KEY: with_token(lambda: jwt.encode({"sub": "alice"}, settings.token_secret() * 2)),
+    codes.TOKEN_OTHER_USER: other_user,
+    codes.TOKEN_OTHER_APP: other_app,
     codes.CONTENT_TOO_LONG: lambda world, _: world.user("alice").tries_to_send(world.user("bob"), "x" * 12289),
     codes.NO_SUCH_MESSAGE: no_message,
     codes.NOT_IN_AUDIENCE: joined_later,
