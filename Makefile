@@ -18,7 +18,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 $(READY): requirements.txt requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed (PYTHON=… chooses one)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed (PYTHON=… chooses one)."; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing what requirements-dev.txt lists into $(VENV) (once, about a minute) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
