@@ -76,8 +76,8 @@ def list_conversations(caller: Caller, request: requests.ConversationPage) -> an
 
 
 @app.route("/v1/conversations/{conversation_id}/messages", methods=["GET"])
-@answering(query=requests.History)
-def get_history(caller: Caller, conversation_id: str, request: requests.History) -> answers.History:
+@answering(query=requests.HistoryPage)
+def get_history(caller: Caller, conversation_id: str, request: requests.HistoryPage) -> answers.History:
     return chat.history(caller.user_id, conversation_id, request)
 
 
@@ -124,8 +124,8 @@ def get_settings(caller: Caller) -> answers.Settings:
 
 
 @app.route("/v1/settings", methods=["PUT"])
-@answering(body=requests.Settings)
-def put_settings(caller: Caller, request: requests.Settings) -> answers.Settings:
+@answering(body=requests.ChangeSettings)
+def put_settings(caller: Caller, request: requests.ChangeSettings) -> answers.Settings:
     return preferences.write(caller.user_id, request)
 
 
@@ -136,8 +136,8 @@ def get_admin_settings(caller: Caller) -> answers.AdminSettings:
 
 
 @app.route("/v1/admin/settings", methods=["PUT"])
-@answering(body=requests.AdminSettings)
-def put_admin_settings(caller: Caller, request: requests.AdminSettings) -> answers.AdminSettings:
+@answering(body=requests.ChangeAdminSettings)
+def put_admin_settings(caller: Caller, request: requests.ChangeAdminSettings) -> answers.AdminSettings:
     return preferences.write_console(caller, request)
 
 
@@ -148,6 +148,22 @@ def put_admin_settings(caller: Caller, request: requests.AdminSettings) -> answe
 @answering(public=True)
 def health() -> answers.Health:
     return answers.Health("ok")
+
+
+@app.route("/v1/openapi.json", methods=["GET"])
+@answering(public=True)
+def get_openapi() -> dict[str, Any]:
+    from chalicelib import documents  # only those who ask for it wait for it
+
+    return documents.openapi(app.routes)
+
+
+@app.route("/v1/asyncapi.json", methods=["GET"])
+@answering(public=True)
+def get_asyncapi() -> dict[str, Any]:
+    from chalicelib import documents
+
+    return documents.asyncapi()
 
 
 @app.route("/{proxy+}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

@@ -1,6 +1,7 @@
 """Read receipts, serverless. From the outside in; each imports only from below, and from the last two lines:
 
 edges        http, sockets                               a request in, an answer or a refusal out
+             documents                                   OpenAPI and AsyncAPI, made from all below
 deeds        groups, chat, read_receipts, preferences    what users do, and administrators
              presence                                    sockets that come and go
              read_stream, message_stream, mark_stream    what follows from what users did

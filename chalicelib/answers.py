@@ -174,11 +174,26 @@ class Health(Struct, frozen=True):
     status: str
 
 
+class FrameAnswer(Struct, frozen=True):
+    """The answer to a frame: its requestID, a code, and what the HTTP call would answer."""
+
+    requestID: str | int | None
+    code: int
+    desc: str
+    message: MessageShape | UnsetType = UNSET
+    resultList: list[MessageResult] | UnsetType = UNSET
+    withheld: bool | UnsetType = UNSET
+
+
 class NewMessage(Struct, frozen=True, tag_field="event", tag="onRecvNewMessage"):
+    """A message has come, or was sent from one of the user's own devices."""
+
     message: MessageShape
 
 
 class NewReadReceipts(Struct, frozen=True, tag_field="event", tag="onRecvMessageReadReceipts"):
+    """How far own messages have been read. Counts are absolute and only grow: keep the larger."""
+
     receiptList: list[ReceiptShape]
 
 

@@ -63,7 +63,7 @@ def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
     return answers.message(message, caller.user_id, withheld=withheld or UNSET)
 
 
-def history(caller: str, conversation_id: str, request: requests.History) -> answers.History:
+def history(caller: str, conversation_id: str, request: requests.HistoryPage) -> answers.History:
     """getC2CHistoryMessageList or getGroupHistoryMessageList: newest first. Refuses with 6017 or 10010."""
     conversation = _named(caller, conversation_id)
     before = limits.SEQ_MAX

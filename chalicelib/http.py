@@ -1,7 +1,7 @@
 """The edge of HTTP: who is calling, what they ask, in which shape; and where a refusal becomes an answer."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import wraps
 from time import perf_counter
 from typing import Any
@@ -14,6 +14,18 @@ from chalicelib.codes import Refusal
 
 _JSON: dict[str, str | list[str]] = {"Content-Type": "application/json"}
 
+
+@dataclass(frozen=True)
+class Operation:
+    """What a view takes and gives, for the documents."""
+
+    name: str
+    body: type[requests.Request] | None
+    query: type[requests.Request]
+    answer: Any
+    public: bool
+
+
 # A view takes the caller, the parameters of its path, and the request in its shape.
 View = Callable[..., Any]
 
@@ -21,10 +33,10 @@ View = Callable[..., Any]
 def edge(app: Chalice) -> Callable[..., Callable[[View], View]]:
     """The decorator for this app's views.
 
-    `@answering(body=CreateGroup)` or `@answering(query=History)`: the view is called with the verified caller, its path
-    parameters and the request in that shape; with `public=True` anybody may ask, and it is called with nothing. What it
-    returns becomes the JSON of a 200, a `Refusal` becomes `{"code", "desc"}` with its status, and whatever else goes
-    wrong a 500 with 10002 that is logged.
+    `@answering(body=CreateGroup)` or `@answering(query=HistoryPage)`: the view is called with the verified caller, its
+    path parameters and the request in that shape; with `public=True` anybody may ask, and it is called with nothing.
+    What it returns becomes the JSON of a 200, a `Refusal` becomes `{"code", "desc"}` with its status, and whatever else
+    goes wrong a 500 with 10002 that is logged.
     """
     app.register_middleware(_in_our_words, "http")
 
@@ -58,6 +70,8 @@ def edge(app: Chalice) -> Callable[..., Callable[[View], View]]:
                 )
                 return Response(answers.encode(result).decode(), headers=_JSON, status_code=status)
 
+            returns = view.__annotations__["return"]
+            answer.operation = Operation(view.__name__, body, query, returns, public)  # type: ignore[attr-defined]
             return answer
 
         return decorate

@@ -3,7 +3,9 @@
 # Identifiers. TIM allows 32 bytes for a UserID and 48 for a GroupID.
 USER_ID_LENGTH_MAX = 32
 GROUP_ID_LENGTH_MAX = 48
-ID_PATTERN = r"^(?!\.\.?\Z)[A-Za-z0-9_\-.@#]+\Z"  # not `.` and `..`, which URLs make something else of
+# The same to Python and to JSON Schema: only to Python does `$` match before a line's end too. Not `.` and `..`, which
+# URLs make something else of.
+ID_PATTERN = r"^(?!\.\.?$)[A-Za-z0-9_\-.@#]+$(?!\n)"
 
 # A group's display name; TIM allows 100 bytes, we count characters.
 GROUP_NAME_LENGTH_MAX = 100

@@ -27,7 +27,7 @@ def read(caller: str) -> answers.Settings:
     return answers.Settings(users.find(caller).read_receipts, console.current().may_turn_receipts_off)
 
 
-def write(caller: str, request: requests.Settings) -> answers.Settings:
+def write(caller: str, request: requests.ChangeSettings) -> answers.Settings:
     """Turn the user's switch. Refuses with 45007 to turn it off where an administrator forbids that."""
     if not request.readReceipts and not console.current().may_turn_receipts_off:
         raise Refusal(codes.MAY_NOT_TURN_OFF)
@@ -42,7 +42,7 @@ def read_console(caller: Caller) -> answers.AdminSettings:
     return answers.admin_settings(console.current())
 
 
-def write_console(caller: Caller, request: requests.AdminSettings) -> answers.AdminSettings:
+def write_console(caller: Caller, request: requests.ChangeAdminSettings) -> answers.AdminSettings:
     """Change what is named in the request, and nothing else. Refuses with 60010.
 
     Two administrators who save at once do not mix: the later one wins.

@@ -86,7 +86,7 @@ class SendMessage(Request, frozen=True):
             raise ValueError("Say something: `text` or `data`")
 
 
-class History(Request, frozen=True):
+class HistoryPage(Request, frozen=True):
     """getC2CHistoryMessageList and getGroupHistoryMessageList: the messages before `lastMsgID`, newest first."""
 
     count: PageSize = 20
@@ -111,13 +111,13 @@ class MarkRead(Request, frozen=True):
     msgID: MsgID | None = None
 
 
-class Settings(Request, frozen=True):
+class ChangeSettings(Request, frozen=True):
     """The user's own switch."""
 
     readReceipts: bool
 
 
-class AdminSettings(Request, frozen=True):
+class ChangeAdminSettings(Request, frozen=True):
     """The console: what is not named stays as it is; null takes a limit away."""
 
     receiptGroupTypes: ReceiptGroupTypes | UnsetType = UNSET

@@ -1,10 +1,9 @@
 """The edge of the WebSocket: a frame in, an answer with its requestID out."""
 
 from time import perf_counter
-from typing import Any
 
-import msgspec
 from chalice.app import Response
+from msgspec.structs import replace
 
 from chalicelib import answers, chat, codes, log, presence, push, read_receipts, requests
 from chalicelib.codes import Refusal
@@ -37,25 +36,28 @@ def hear(connection_id: str, body: str) -> None:
     """Do what a frame asks, and answer it on the same socket."""
     started = perf_counter()
     raw = body.encode(errors="surrogatepass")
+    request_id = requests.request_id(raw)
     try:
-        answer = {"code": codes.OK.number, "desc": codes.OK.desc, **_do(connection_id, requests.frame(raw))}
+        answer = _answer(connection_id, requests.frame(raw))
     except Refusal as refusal:
-        answer = {"code": refusal.code.number, "desc": refusal.desc}
+        answer = answers.FrameAnswer(request_id, refusal.code.number, refusal.desc)
     except Exception as error:  # noqa: BLE001  # the edge: nothing may pass it but an answer
         log.failure("frame", error, connection=connection_id)
-        answer = {"code": codes.SERVER_ERROR.number, "desc": codes.SERVER_ERROR.desc}
-    push.reply(connection_id, answers.encode({"requestID": requests.request_id(raw), **answer}))
+        answer = answers.FrameAnswer(request_id, codes.SERVER_ERROR.number, codes.SERVER_ERROR.desc)
+    push.reply(connection_id, answers.encode(answer))
     ms = round((perf_counter() - started) * 1000, 1)
-    log.line("frame", connection=connection_id, code=answer["code"], ms=ms)
+    log.line("frame", connection=connection_id, code=answer.code, ms=ms)
 
 
-def _do(connection_id: str, frame: requests.Frame) -> dict[str, Any]:
-    """What a frame's action answers, besides the code. Refuses as the same HTTP call does."""
+def _answer(connection_id: str, frame: requests.Frame) -> answers.FrameAnswer:
+    """Do what a frame asks. Refuses as the same HTTP call does."""
     caller = presence.speaker(connection_id)
+    done = answers.FrameAnswer(frame.requestID, codes.OK.number, codes.OK.desc)
     match frame:
         case requests.SendMessageFrame():
-            return {"message": chat.send(caller, frame)}
+            return replace(done, message=chat.send(caller, frame))
         case requests.SendReadReceiptsFrame():
-            return dict(msgspec.to_builtins(read_receipts.send(caller, frame)))
+            sent = read_receipts.send(caller, frame)
+            return replace(done, resultList=sent.resultList, withheld=sent.withheld)
         case requests.PingFrame():
-            return {}
+            return done

@@ -1,0 +1,146 @@
+"""The API's documents: OpenAPI for HTTP and AsyncAPI for the socket, made from what checks requests and spells answers.
+
+Nothing is written down twice here, so nothing can drift: paths are the app's routes, shapes are the classes of
+`requests` and `answers`, and codes are those of `codes`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+import msgspec
+from chalice.app import RouteEntry
+
+from chalicelib import answers, codes, requests
+from chalicelib.codes import Code
+from chalicelib.http import Operation
+
+Document = dict[str, Any]
+
+_TITLE = "Read receipts"
+_VERSION = "1"
+_REF = "#/components/schemas/{name}"
+_EVENTS = (answers.NewMessage, answers.NewReadReceipts, answers.NewC2CReadReceipt, answers.ConversationRead)
+
+
+def openapi(routes: Mapping[str, Mapping[str, RouteEntry]]) -> Document:
+    """OpenAPI 3.1 of these routes; the catch-all is no call and is left out."""
+    operations = {
+        (path, method): vars(entry.view_function)["operation"]
+        for path, methods in routes.items()
+        for method, entry in methods.items()
+        if "{proxy+}" not in path
+    }
+    shapes = {
+        shape for operation in operations.values() for shape in (operation.body, operation.query, operation.answer)
+    }
+    schemas, components = _schemas({answers.Outcome, *shapes} - {None, requests.Nothing})
+    paths: dict[str, dict[str, Any]] = {}
+    for (path, method), operation in sorted(operations.items(), key=lambda item: item[0]):
+        paths.setdefault(_spelt(path), {})[method.lower()] = _operation(path, operation, schemas, components)
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT or UserSig"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": _TITLE, "version": _VERSION, "description": _codes_in_words()},
+        "servers": [{"url": ".."}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"token": bearer}},
+    }
+
+
+def asyncapi() -> Document:
+    """AsyncAPI 3.0 of the socket: the frames a client may send, and the events it may hear."""
+    frames = get_args(requests.Frame)
+    schemas, components = _schemas({*frames, *_EVENTS, answers.FrameAnswer})
+    said = {_tag(frame): frame for frame in frames}
+    heard = {**{_tag(event): event for event in _EVENTS}, "answer": answers.FrameAnswer}
+    messages = {name: {"payload": schemas[shape], "summary": _doc(shape)} for name, shape in {**said, **heard}.items()}
+
+    def operation(action: str, names: Iterable[str]) -> Document:
+        refs = [{"$ref": f"#/channels/socket/messages/{name}"} for name in names]
+        return {"action": action, "channel": {"$ref": "#/channels/socket"}, "messages": refs}
+
+    query = {
+        "type": "object",
+        "properties": {name: {"type": "string"} for name in ("token", "userID", "sdkVersion")},
+        "required": ["token"],
+    }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": _TITLE, "version": _VERSION, "description": _codes_in_words()},
+        "channels": {"socket": {"address": "/", "messages": messages, "bindings": {"ws": {"query": query}}}},
+        # As the service sees it: it receives what clients say, and sends what they hear.
+        "operations": {"say": operation("receive", said), "hear": operation("send", heard)},
+        "components": {"schemas": components},
+    }
+
+
+def _operation(path: str, operation: Operation, schemas: Mapping[Any, Any], components: Mapping[str, Any]) -> Document:
+    names = re.findall(r"{(\w+)}", _spelt(path))
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    if not operation.public:
+        headers = {"X-User-ID": "whom the client takes itself for", "X-SDK-Version": "the client's version"}
+        parameters += [
+            {"name": name, "in": "header", "required": False, "description": what, "schema": {"type": "string"}}
+            for name, what in headers.items()
+        ]
+    if operation.query is not requests.Nothing:
+        query = components[schemas[operation.query]["$ref"].rsplit("/", 1)[1]]
+        parameters += [
+            {"name": name, "in": "query", "required": name in query.get("required", ()), "schema": schema}
+            for name, schema in query["properties"].items()
+        ]
+    asked = operation.body or operation.query
+    document: Document = {
+        "operationId": operation.name,
+        "summary": operation.name.replace("_", " ").capitalize(),
+        "parameters": parameters,
+        "responses": {
+            "200": {"description": _doc(operation.answer), "content": _json(schemas.get(operation.answer, {}))},
+            "default": {
+                "description": "Refused, with a code and a reason.",
+                "content": _json(schemas[answers.Outcome]),
+            },
+        },
+    }
+    if asked is not requests.Nothing:
+        document["description"] = _doc(asked)
+    if operation.body:
+        document["requestBody"] = {"required": True, "content": _json(schemas[operation.body])}
+    if operation.public:
+        document["security"] = []
+    return document
+
+
+def _schemas(types: set[Any]) -> tuple[dict[Any, Any], dict[str, Any]]:
+    """The reference to each type's schema, and the schemas by name."""
+    ordered = sorted(
+        (each for each in types if isinstance(each, type) and each is not dict), key=lambda each: each.__name__
+    )
+    references, components = msgspec.json.schema_components(ordered, ref_template=_REF)
+    return dict(zip(ordered, references, strict=True)), components
+
+
+def _spelt(path: str) -> str:
+    """A route's path with its parameters as the API spells them: `{group_id}` is `{groupID}`."""
+    return re.sub(r"{(\w+)_id}", r"{\1ID}", path)
+
+
+def _json(schema: Any) -> Document:
+    return {"application/json": {"schema": schema}}
+
+
+def _tag(shape: Any) -> str:
+    return str(shape.__struct_config__.tag)
+
+
+def _doc(shape: Any) -> str:
+    """The first line of a class's docstring, for those who read the document."""
+    documented = isinstance(shape, type) and issubclass(shape, msgspec.Struct) and shape.__doc__
+    return documented.strip().splitlines()[0] if documented else "The answer."
+
+
+def _codes_in_words() -> str:
+    every = sorted((each for each in vars(codes).values() if isinstance(each, Code)), key=lambda each: each.number)
+    return "\n".join(["Codes:", *(f"- {code.number} ({code.http_status}): {code.desc}" for code in every)])
