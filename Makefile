@@ -11,6 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# By the environment, so that the shell does not read it as words of its own.
+export TOKEN_USER := $(value USER)
+
 .PHONY: run demo token test check clean
 .DEFAULT_GOAL := help
 
@@ -31,8 +34,8 @@ demo: $(READY)
 	@exec $(BIN)/python -m stack.demo
 
 token: $(READY)
-	@test -n "$(USER)" || { echo "make token USER=alice"; exit 1; }
-	@exec $(BIN)/python -m stack.token $(USER) $(if $(ADMIN),--admin)
+	@test "$(origin USER)" = "command line" || { echo "Whose? make token USER=alice"; exit 1; }
+	@exec $(BIN)/python -m stack.token $(if $(ADMIN),--admin) -- "$$TOKEN_USER"
 
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(ARGS)

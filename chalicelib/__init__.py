@@ -2,7 +2,8 @@
 
 edges        http, sockets                               a request in, an answer or a refusal out
              documents                                   OpenAPI and AsyncAPI, made from all below
-deeds        groups, chat, read_receipts, preferences    what users do, and administrators
+deeds        read_receipts, which marks read by chat    what readers and senders do
+             groups, chat, preferences                   what members do, and administrators
              presence                                    sockets that come and go
              read_stream, message_stream, mark_stream    what follows from what users did
              entitlement                                 who may have read receipts

@@ -5,7 +5,6 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -19,9 +18,12 @@ from chalicelib.core.audience import Membership
 from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import Conversation, decode_msg_id
 from chalicelib.core.message import Header, Message
-from chalicelib.store import conversations, dynamo, marks, members, messages, users
+from chalicelib.store import console, conversations, dynamo, marks, members, messages, users
 from chalicelib.store.conversations import Draw, State
 from chalicelib.store.marks import Mark
+
+# Conversations whose unread messages are counted at once.
+_COUNTED_AT_ONCE = 8
 
 
 def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
@@ -32,33 +34,13 @@ def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
     """
     conversation = _addressee(caller.user_id, request)
     text, data_json = _content(request)
-    if request.needReadReceipt:
-        entitlement.check_client(caller, conversation)
     _as_member(conversation, caller.user_id)  # so that strangers do not even draw a seq
-    is_private = not users.find(caller.user_id).read_receipts
-    draw = _draw(conversation)
-    sender = audience.covering(_as_member(conversation, caller.user_id), draw.seq)
-    if sender is None:
-        raise Refusal(codes.NO_SUCH_GROUP)
-    if request.needReadReceipt and conversation.is_group:
-        entitlement.check_group(draw)
-    header = Header(
-        conversation=conversation,
-        seq=draw.seq,
-        sender=caller.user_id,
-        sender_ordinal=sender.ordinal,
-        audience=audience.audience_size(draw.member_count),
-        need_read_receipt=request.needReadReceipt and not is_private,
-        sent_at_ms=clock.now_ms(),
-        is_private=is_private,
-    )
-    message = Message(header, text, data_json)
-    if request.clientMsgID:
-        claim = messages.claim(header, request.clientMsgID)
-        message = replace(message, header=claim.header)
-        if not claim.is_first:
-            message = messages.find(conversation, claim.header.seq) or message
-    message = messages.put(message)
+    header = request.clientMsgID and messages.claimed(conversation, caller.user_id, request.clientMsgID)
+    if not header:
+        header = _new_header(caller, conversation, request.needReadReceipt)
+        if request.clientMsgID:
+            header = messages.claim(header, request.clientMsgID)
+    message = messages.put(Message(header, text, data_json))
     withheld = request.needReadReceipt and message.header.is_private
     return answers.message(message, caller.user_id, withheld=withheld or UNSET)
 
@@ -95,32 +77,34 @@ def mark_read(caller: str, conversation_id: str, request: requests.MarkRead) -> 
     """
     conversation = _named(caller, conversation_id)
     stays = _as_member(conversation, caller)
-    seq = None if request.msgID is None else _seq_within(conversation, request.msgID, "msgID")
-    if seq is not None and not audience.may_see(stays, seq):
-        raise Refusal(codes.NO_SUCH_MESSAGE)
-    mark_read_up_to(caller, conversation, seq)
+    header = None
+    if request.msgID is not None:
+        seq = _seq_within(conversation, request.msgID, "msgID")
+        header = messages.headers(conversation, [seq]).get(seq) if audience.may_see(stays, seq) else None
+        if header is None:
+            raise Refusal(codes.NO_SUCH_MESSAGE)
+    mark_read_up_to(caller, conversation, header)
     return answers.outcome(codes.OK)
 
 
-def mark_read_up_to(caller: str, conversation: Conversation, seq: int | None) -> None:
-    """Mark a conversation read up to this seq, or (None) all there is by now.
+def mark_read_up_to(caller: str, conversation: Conversation, header: Header | None) -> None:
+    """Mark a conversation read up to this message, or (None) all there is by now.
 
-    The peer is told the time of the marking; if there are later messages, the time of the last one that was marked, so
-    that clients which compare times, as V2TIM's do, come to the same result.
+    The peer is told the time of the marking. If there are later messages of theirs, it is told the time of the message
+    instead, so that clients which compare times, as V2TIM's do, do not take the later ones for read.
     """
-    state = conversations.find(conversation, consistent=True)
-    last = state.seq if state else 0
-    up_to = last if seq is None else min(seq, last)
-    if up_to == 0:
+    if header is None:
+        state = conversations.find(conversation, consistent=True)
+        seq = state.seq if state else 0
+    else:
+        seq = header.seq
+    if seq == 0:
         return
     if conversation.is_group or not users.find(caller).read_receipts:
-        marks.advance(conversation, caller, up_to)
+        marks.advance(conversation, caller, seq)
         return
-    at_ms = clock.now_ms()
-    if up_to < last:
-        message = messages.find(conversation, up_to)
-        at_ms = message.header.sent_at_ms if message else at_ms
-    marks.advance_and_show(conversation, caller, up_to, at_ms)
+    has_later = header is not None and messages.count_unread(conversation, caller, seq, limit=1)
+    marks.advance_and_show(conversation, caller, seq, header.sent_at_ms if header and has_later else clock.now_ms())
 
 
 def list_conversations(caller: str, request: requests.ConversationPage) -> answers.Conversations:
@@ -202,6 +186,31 @@ def _children(value: Any) -> Iterable[Any]:
     """What is nested in a JSON value and may have something nested in it."""
     within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return (child for child in within if isinstance(child, dict | list))
+
+
+def _new_header(caller: Caller, conversation: Conversation, need_read_receipt: bool) -> Header:
+    """The header of a new message, with a seq of its own. Refuses with 7013, 10010, 45004 or 45005."""
+    if need_read_receipt:
+        entitlement.check_client(caller, conversation)
+    is_private = not users.find(caller.user_id).read_receipts
+    draw = _draw(conversation)
+    sender = audience.covering(_as_member(conversation, caller.user_id), draw.seq)
+    if sender is None:
+        raise Refusal(codes.NO_SUCH_GROUP)
+    if need_read_receipt and conversation.is_group:
+        entitlement.check_group(draw)
+    now = clock.now_ms()
+    return Header(
+        conversation=conversation,
+        seq=draw.seq,
+        sender=caller.user_id,
+        sender_ordinal=sender.ordinal,
+        audience=audience.audience_size(draw.member_count),
+        need_read_receipt=need_read_receipt and not is_private,
+        sent_at_ms=now,
+        is_private=is_private,
+        expires_at_s=console.current().message_expires_at_s(now),
+    )
 
 
 def _draw(conversation: Conversation) -> Draw:

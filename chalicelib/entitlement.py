@@ -7,7 +7,7 @@
   states none is a current one.
 - The console says in which types of groups, and up to which size, messages may ask for receipts. C2C messages always
   may. What was sent keeps its receipts, whatever the console says later.
-- Who turned read receipts off sends none and sees none: see `Switch`.
+- Who turned read receipts off sends none and sees none: see `preferences`.
 """
 
 from chalicelib import codes
@@ -23,7 +23,8 @@ def check_client(caller: Caller, conversation: Conversation) -> None:
     if not console.current().has_receipts:
         raise Refusal(
             codes.NOT_SUPPORTED,
-            "Read receipts need the premium edition; an administrator sets it with PUT /v1/admin/settings.",
+            "Read receipts need the premium edition; an administrator sets it with PUT /v1/admin/settings. "
+            "Messages that ask for none are sent as ever.",
         )
     if not caller.sdk_version.has_receipts(in_group=conversation.is_group):
         kind, since = ("Group", GROUP_RECEIPTS_SINCE) if conversation.is_group else ("C2C", C2C_RECEIPTS_SINCE)

@@ -77,14 +77,14 @@ def remove(caller: str, group_id: str, user_id: str) -> answers.Outcome:
     """quitGroup for oneself, kickGroupMember for another. Refuses with 6017, 7008, 10007, 10009, 10010 or 10019."""
     if not is_user_id(user_id):
         raise Refusal(codes.BAD_PARAMETERS, "This is not a userID.")
-    state = _as_member(caller, group_id)
-    if user_id != caller and state.owner != caller:
-        raise Refusal(codes.NOT_ALLOWED, "Only the owner may remove a member.")
-    if user_id == state.owner and state.group_type != "Work":
-        raise Refusal(codes.OWNER_STAYS)
+    conversation = Conversation.of_group(group_id)
     for attempt in dynamo.tries():
-        conversations.make_way(state.conversation, attempt)
-        state = _group(group_id)
+        conversations.make_way(conversation, attempt)
+        state = _as_member(caller, group_id)  # every time: whoever removes may be removed meanwhile
+        if user_id != caller and state.owner != caller:
+            raise Refusal(codes.NOT_ALLOWED, "Only the owner may remove a member.")
+        if user_id == state.owner and state.group_type != "Work":
+            raise Refusal(codes.OWNER_STAYS)
         stays = [stay for stay in members.of_user(state.conversation, user_id) if stay.is_current]
         if not stays:
             raise Refusal(codes.NOT_A_MEMBER)

@@ -66,6 +66,9 @@ RETENTION_DAYS_MAX = 36_500
 # Unread messages are counted one by one up to here; as every chat client shows it, "99+".
 UNREAD_COUNT_MAX = 100
 
+# Messages examined to count the unread ones of a conversation, one's own among them.
+UNREAD_EXAMINED_MAX = 500
+
 # The end of the year 9999: tokens that claim to be good for longer are malformed.
 TOKEN_EXPIRY_MAX_S = 253_402_300_799
 

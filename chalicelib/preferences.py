@@ -11,9 +11,6 @@ The switch, off, is enforced here on the server, and reciprocal:
 - An administrator may forbid turning it off. Who has done so before keeps it off: nobody is exposed unasked.
 """
 
-from dataclasses import replace
-from typing import Any
-
 from msgspec import UNSET
 
 from chalicelib import answers, codes, requests
@@ -29,7 +26,8 @@ def read(caller: str) -> answers.Settings:
 
 def write(caller: str, request: requests.ChangeSettings) -> answers.Settings:
     """Turn the user's switch. Refuses with 45007 to turn it off where an administrator forbids that."""
-    if not request.readReceipts and not console.current().may_turn_receipts_off:
+    is_turned_off = users.find(caller).read_receipts and not request.readReceipts
+    if is_turned_off and not console.current().may_turn_receipts_off:
         raise Refusal(codes.MAY_NOT_TURN_OFF)
     users.turn_read_receipts(caller, request.readReceipts)
     return answers.Settings(request.readReceipts, console.current().may_turn_receipts_off)
@@ -43,22 +41,18 @@ def read_console(caller: Caller) -> answers.AdminSettings:
 
 
 def write_console(caller: Caller, request: requests.ChangeAdminSettings) -> answers.AdminSettings:
-    """Change what is named in the request, and nothing else. Refuses with 60010.
-
-    Two administrators who save at once do not mix: the later one wins.
-    """
+    """Change what is named in the request, and nothing else. Refuses with 60010."""
     _check_admin(caller)
-    console.forget()
-    named: dict[str, Any] = {
-        "receipt_group_types": request.receiptGroupTypes,
+    types = request.receiptGroupTypes
+    named = {
+        "receipt_group_types": types if types is UNSET else sorted(set(types)),
         "edition": request.edition,
         "group_size_max": request.receiptGroupSizeMax,
         "may_turn_receipts_off": request.mayTurnReceiptsOff,
         "retention_days": request.retentionDays,
     }
-    after = replace(console.current(), **{name: value for name, value in named.items() if value is not UNSET})
-    console.save(after)
-    return answers.admin_settings(after)
+    console.change(**{name: value for name, value in named.items() if value is not UNSET})
+    return answers.admin_settings(console.current())
 
 
 def _check_admin(caller: Caller) -> None:

@@ -10,14 +10,14 @@ from chalicelib.store.users import Connection
 def connect(connection_id: str, token: str, stated_user_id: str = "", sdk_version: str = "") -> None:
     """Remember a new socket of the token's user. Refuses with 6017, 45003, or what a token is refused with.
 
-    A user at the limit may have dead sockets in the count, as nobody is told for certain when one ends: those are
-    asked after and forgotten before anybody is refused.
+    A user at the limit may have dead sockets in the count, as nobody is told for certain when one ends: those, and
+    those whose tokens have expired, are ended before anybody is refused.
     """
     caller = tokens.verify(token, stated_user_id)
     connection = Connection(connection_id, caller.user_id, caller.expires_at_s, requests.sdk_version(sdk_version))
     if not connections.add(connection):
         others = users.find(caller.user_id).connections
-        dead = [other for other in others if not push.is_connected(other) and connections.forget_gone(other)]
+        dead = [other for other in others if push.end_if_dead(other)]
         if not dead or not connections.add(connection):
             raise Refusal(codes.TOO_MANY_CONNECTIONS)
     log.line("connected", connection=connection_id)

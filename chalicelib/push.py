@@ -78,29 +78,43 @@ def reply(connection_id: str, frame: bytes) -> None:
         log.failure("reply", error, connection=connection_id)
 
 
-def is_connected(connection: Connection) -> bool:
-    """Whether a socket is still there. When nothing can be found out, it counts as there."""
+def end_if_dead(connection: Connection) -> bool:
+    """Forget a socket that is gone, end one whose token has expired, and say whether it was either.
+
+    When nothing can be found out, it counts as alive.
+    """
     try:
+        if _has_expired(connection):
+            _end(connection)
+            return True
         client().get_connection(ConnectionId=connection.connection_id)
     except ClientError as error:
-        return not _is_gone(error)
+        return _is_gone(error) and connections.forget_gone(connection)
     except BotoCoreError:
-        return True
-    return True
+        return False
+    return False
 
 
 def _send(connection: Connection, frames: Sequence[bytes]) -> Delivery:
     """Send frames to one socket. One that is gone is forgotten, one whose token has expired is ended."""
     try:
-        if connection.token_expires_at_s <= clock.now_ms() // 1000:
-            client().delete_connection(ConnectionId=connection.connection_id)
-            connections.forget(connection.connection_id)
+        if _has_expired(connection):
+            _end(connection)
             return Delivery(gone=1)
         for frame in frames:
             client().post_to_connection(ConnectionId=connection.connection_id, Data=frame)
     except (BotoCoreError, ClientError) as error:
         return _unsent(connection, error)
     return Delivery(sent=1)
+
+
+def _has_expired(connection: Connection) -> bool:
+    return connection.token_expires_at_s <= clock.now_ms() // 1000
+
+
+def _end(connection: Connection) -> None:
+    client().delete_connection(ConnectionId=connection.connection_id)
+    connections.forget_gone(connection)
 
 
 def _unsent(connection: Connection, error: BotoCoreError | ClientError) -> Delivery:

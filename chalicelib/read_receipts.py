@@ -18,6 +18,7 @@ from chalicelib.codes import Code, Refusal
 from chalicelib.core import audience
 from chalicelib.core.audience import Membership
 from chalicelib.core.caller import Caller
+from chalicelib.core.console import receipt_expires_at_s
 from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
 from chalicelib.core.message import Header
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
@@ -47,9 +48,10 @@ def send(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent
     taken = [seq for seq, code in verdicts.items() if code is codes.OK]
     is_withheld = bool(taken) and not users.find(caller.user_id).read_receipts
     if not is_withheld:
-        verdicts.update(dict.fromkeys(_record(conversation, stays, taken), codes.SERVER_ERROR))
+        failed = _record(conversation, stays, [headers[seq] for seq in taken])
+        verdicts.update(dict.fromkeys(failed, codes.SERVER_ERROR))
     if request.alsoMarkRead and audience.is_member(stays) and headers:
-        chat.mark_read_up_to(caller.user_id, conversation, max(headers))
+        chat.mark_read_up_to(caller.user_id, conversation, headers[max(headers)])
     results = [answers.message_result(msg_id, verdicts[seq]) for msg_id, seq in zip(request.msgIDs, seqs, strict=True)]
     return answers.ReceiptsSent(results, withheld=is_withheld or UNSET)
 
@@ -149,21 +151,23 @@ def _verdict(caller: str, stays: Sequence[Membership], seq: int, header: Header 
     return codes.OK
 
 
-def _record(conversation: Conversation, stays: Sequence[Membership], seqs: Sequence[int]) -> list[int]:
-    """Write down that a user has read these messages, and return those for which that failed."""
+def _record(conversation: Conversation, stays: Sequence[Membership], headers: Sequence[Header]) -> list[int]:
+    """Write down that a user has read these messages, and return the seqs of those for which that failed."""
     now = clock.now_ms()
-    rows: dict[tuple[Membership, int], list[int]] = defaultdict(list)
-    for seq in seqs:
-        stay = audience.covering(stays, seq)
+    rows: dict[tuple[Membership, int], list[Header]] = defaultdict(list)
+    for header in headers:
+        stay = audience.covering(stays, header.seq)
         assert stay is not None, "only what the caller is in the audience of comes here"
-        rows[stay, block_of(seq)].append(seq)
+        rows[stay, block_of(header.seq)].append(header)
     failed: list[int] = []
     for (stay, block), in_block in rows.items():
+        seqs = [header.seq for header in in_block]
+        expires_at_s = max(receipt_expires_at_s(header.expires_at_s) for header in in_block)
         try:
-            reads.record(conversation, stay, block, map(offset_of, in_block), now)
+            reads.record(conversation, stay, block, map(offset_of, seqs), now, expires_at_s)
         except (BotoCoreError, ClientError) as error:
             log.failure("record", error, conversation=conversation.conversation_id, block=block)
-            failed += in_block
+            failed += seqs
     return failed
 
 

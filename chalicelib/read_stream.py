@@ -29,7 +29,12 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[SequenceNumber]:
     delivery, unannounced = _announce(done)
     failed |= unannounced
     log.line(
-        "reads", records=len(records), failed=len(failed), sent=delivery.sent, gone=delivery.gone, lost=delivery.failed
+        "reads",
+        records=len(records),
+        failed=len(failed),
+        sent=delivery.sent,
+        gone=delivery.gone,
+        unreached=delivery.failed,
     )
     return sorted(failed, key=int)
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -36,8 +37,10 @@ class LocalAWS:
         persistence = {}
         if self._state:
             persistence = {"PERSIST_STATE": "1", "STATE_DIR": str(self._state)}
+        self._folder = tempfile.TemporaryDirectory()  # for whatever it unpacks
         environment = {
             **os.environ,
+            "TMPDIR": self._folder.name,
             **CREDENTIALS,
             **persistence,
             "GATEWAY_PORT": str(self.port),
@@ -105,6 +108,8 @@ class LocalAWS:
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        with suppress(OSError):  # a worker that is just dying may still write
+            self._folder.cleanup()
 
 
 def free_port(preferred: int | None = None) -> int:

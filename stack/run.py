@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make run", description="The whole system on a local AWS, until Ctrl-C.")
     parser.add_argument(
         "--port",
-        type=int,
+        type=port_number,
         default=DEFAULT_PORT,
         help=f"where the local AWS listens (default {DEFAULT_PORT}, or a free one)",
     )
@@ -82,6 +82,13 @@ def main() -> int:
     finally:
         STACK_FILE.unlink(missing_ok=True)
     return 0
+
+
+def port_number(text: str) -> int:
+    """A port, from the command line."""
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"not a port: {text}")
+    return int(text)
 
 
 def running_stack() -> dict[str, Any] | None:

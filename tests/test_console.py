@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import clock
+from chalicelib import clock, tokens
+from chalicelib.core.console import NEVER_S
 from chalicelib.store import console, dynamo
 from tests.world import World
 
@@ -37,8 +38,6 @@ def test_only_what_is_named_changes_and_null_takes_a_limit_away(world: World) ->
 
 @pytest.mark.parametrize("role", ["", "Admin", "user"])
 def test_only_administrators_see_and_change_it(world: World, role: str) -> None:
-    from chalicelib import tokens
-
     alice = world.user("alice")
     alice.token = tokens.mint("alice", 60, role=role)
 
@@ -72,7 +71,7 @@ def test_a_change_made_elsewhere_applies_within_seconds_without_a_deploy(
     now = clock.now_ms()
     monkeypatch.setattr(clock, "now_ms", lambda: now)
     assert alice.tries_to_send(bob).status == 200
-    row = {"scope": "app", "edition": "standard", "mayTurnReceiptsOff": True}
+    row = {"scope": "app", "edition": "standard"}
     dynamo.client().put_item(TableName="Settings", Item=dynamo.item(row))
 
     assert alice.tries_to_send(bob).status == 200
@@ -162,30 +161,77 @@ def test_below_premium_every_receipt_call_is_refused_and_ordinary_messages_are_s
     assert bob.reads(private) == [0]
 
 
-def test_with_a_retention_what_is_written_expires_and_without_one_it_does_not(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_messages_expire_by_the_retention_they_were_sent_with(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alice, bob = world.users("alice", "bob")
     alice.creates("team", bob)
     now_s = 1_700_000_000
     monkeypatch.setattr(clock, "now_ms", lambda: now_s * 1000)
-    kept = alice.sends("team", clientMsgID="1")
-    bob.reads(kept)
-    world.pump()
-    assert expiries("Messages", "Sends", "Reads", "Receipts") == {None}
-
+    alice.sends("team", clientMsgID="1")
     world.admin().sets(retentionDays=30)
-    for number in range(64):  # into another block, so that all rows are new
-        alice.sends("team", clientMsgID=f"x{number}")
-    bob.reads(alice.sends("team", clientMsgID="2"))
+    alice.sends("team", clientMsgID="2")
+    world.admin().sets(retentionDays=None)
+    alice.sends("team", clientMsgID="3")
+
+    assert expiries("Messages") == expiries("Sends") == {None, now_s + 30 * 24 * 3600}
+
+
+def test_receipts_are_kept_as_long_as_the_longest_kept_message_of_their_row(world: World) -> None:
+    """However the retention was changed in between, and in whichever order the messages are read."""
+    orders: list[list[int | None]] = [[None, 30], [30, None], [30, 60], [60, 30]]
+    for number, order in enumerate(orders):
+        alice, bob = world.users("alice", "bob")
+        alice.creates(f"team{number}", bob)
+        sent = []
+        for days in order:
+            world.admin().sets(retentionDays=days)
+            sent.append(alice.sends(f"team{number}"))
+        for message in sent:
+            bob.reads(message)
+            world.pump()
+        rows = [row for row in everything("Reads", "Receipts") if f"team{number}" in str(row)]
+        assert len(rows) == 2
+        longest = NEVER_S if None in order else (60 + 7) * 24 * 3600 + clock.now_ms() // 1000
+        assert all(row["expiresAt"] - longest >= 0 for row in rows)
+        assert all(row["expiresAt"] - longest < 2 * 24 * 3600 for row in rows)
+
+
+def test_repeating_a_receipt_on_another_day_changes_nothing(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    world.admin().sets(retentionDays=30)
+    message = alice.sends("team")
+    bob.reads(message)
     world.pump()
-    month_s = 30 * 24 * 3600
-    assert expiries("Messages", "Sends") == {None, now_s + month_s}
-    (receipts_expire,) = expiries("Reads", "Receipts") - {None}
-    assert receipts_expire is not None
-    assert receipts_expire > now_s + month_s + 7 * 24 * 3600
+    before = everything("Reads", "Receipts")
+    world.waits(3 * 24 * 3600)
+    bob.token = tokens.mint("bob", 9 * 24 * 3600)
+
+    bob.reads(message)
+    world.pump()
+
+    assert everything("Reads", "Receipts") == before
+
+
+def test_changes_of_different_settings_at_once_do_not_undo_each_other(world: World) -> None:
+    world.admin().sets(retentionDays=5)
+    console.current()
+    row = {"scope": "app", "retentionDays": 5, "edition": "standard"}
+    dynamo.client().put_item(TableName="Settings", Item=dynamo.item(row))  # another administrator, elsewhere
+
+    assert world.admin().sets(retentionDays=9)["edition"] == "standard"
+
+
+def test_types_are_listed_once(world: World) -> None:
+    assert world.admin().sets(receiptGroupTypes=["Work", "Work", "Community"])["receiptGroupTypes"] == [
+        "Community",
+        "Work",
+    ]
+
+
+def everything(*tables: str) -> list[dict[str, Any]]:
+    rows = [dynamo.plain(item) for table in tables for item in dynamo.client().scan(TableName=table)["Items"]]
+    return sorted(rows, key=str)
 
 
 def expiries(*tables: str) -> set[int | None]:
-    rows = [dynamo.plain(item) for table in tables for item in dynamo.client().scan(TableName=table)["Items"]]
-    return {row.get("expiresAt") for row in rows}
+    return {row.get("expiresAt") for row in everything(*tables)}

@@ -318,6 +318,35 @@ def test_joining_and_leaving_ask_senders_for_way(world: World, monkeypatch: pyte
     assert alice.sends("team")["text"] == "hello"  # and the way is free again
 
 
+def test_an_owner_who_quits_meanwhile_removes_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    leave, once = members.leave, [True]
+
+    def quits_in_between(state: State, membership: Any) -> bool:
+        if once and once.pop():
+            alice.quits("team")
+        return leave(state, membership)
+
+    monkeypatch.setattr(members, "leave", quits_in_between)
+
+    assert alice.removes("team", bob).refusal == (404, 10010)
+    assert bob.calls("GET", "/groups/team").ok["memberCount"] == 1
+
+
+def test_way_that_was_asked_for_by_a_clock_far_ahead_holds_up_nobody(world: World) -> None:
+    alice = world.user("alice")
+    alice.creates("team")
+    dynamo.client().update_item(
+        TableName="Conversations",
+        Key={"conversationID": {"S": "group_team"}},
+        UpdateExpression="SET wayUntilMs = :ahead",
+        ExpressionAttributeValues={":ahead": {"N": str(clock.now_ms() + 60_000)}},
+    )
+
+    assert alice.sends("team")["seq"] == 1
+
+
 def test_invitations_end_in_time_and_what_is_left_is_reported(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = world.user("alice")
     alice.creates("crowd")

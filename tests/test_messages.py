@@ -5,7 +5,7 @@ import pytest
 from chalicelib import clock, tokens
 from chalicelib.core.message import Message
 from chalicelib.limits import CONTENT_BYTES_MAX, FRAME_BYTES_MAX
-from chalicelib.store import messages
+from chalicelib.store import dynamo, messages
 from tests.world import Json, World
 
 
@@ -148,6 +148,33 @@ def test_a_repeated_send_returns_the_first_message_instead_of_a_second_one(world
     assert again == first
     assert other["msgID"] != first["msgID"]
     assert texts(bob.history("c2c_alice")) == ["another", "once"]
+
+
+def test_a_repeated_send_is_answered_whatever_has_been_set_since(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("team", bob)
+    first = alice.sends("team", clientMsgID="1")
+    changes: list[Json] = [{"receiptGroupSizeMax": 1}, {"receiptGroupTypes": []}, {"edition": "standard"}]
+    for change in changes:
+        world.admin().sets(**change)
+        assert alice.sends("team", clientMsgID="1") == first
+
+    assert alice.sends("team", receipt=False)["seq"] == first["seq"] + 1  # no repetition has drawn a seq
+
+
+def test_a_send_that_died_before_it_was_stored_is_completed_by_its_repetition(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = world.users("alice", "bob")
+    with monkeypatch.context() as patch:
+        patch.setattr(messages, "put", lambda _: dynamo.client().describe_table(TableName="nothing"))
+        assert alice.tries_to_send(bob, clientMsgID="1").refusal == (500, 10002)
+    assert alice.history("c2c_bob")["messageList"] == []
+
+    again = alice.sends(bob, clientMsgID="1")
+
+    assert alice.history("c2c_bob")["messageList"][0]["msgID"] == again["msgID"]
+    assert bob.reads(again) == [0]
 
 
 def test_two_sends_under_one_client_msg_id_at_once_are_answered_with_what_is_stored(

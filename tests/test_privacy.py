@@ -163,9 +163,9 @@ def test_an_administrator_may_forbid_turning_it_off_but_exposes_nobody_unasked(w
         alice.turns_receipts(False)
     world.admin().sets(mayTurnReceiptsOff=False)
 
-    assert alice.calls("PUT", "/settings", {"readReceipts": False}).refusal == (403, 45007)
     assert alice.calls("GET", "/settings").ok == {"readReceipts": not off_before, "mayTurnReceiptsOff": False}
     assert alice.turns_receipts(True)["readReceipts"] is True
+    assert alice.calls("PUT", "/settings", {"readReceipts": False}).refusal == (403, 45007)
 
 
 def test_the_switch_of_one_does_not_touch_the_others(world: World) -> None:
@@ -179,3 +179,36 @@ def test_the_switch_of_one_does_not_touch_the_others(world: World) -> None:
 
     assert alice.counts(message) == (1, 1)
     assert alice.readers(message) == ["carol"]
+
+
+def test_a_mark_does_not_tell_the_peer_that_what_they_sent_meanwhile_was_read(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    socket = alice.connects()
+    alice.turns_receipts(False)
+    alice.sends(bob)
+    alice.turns_receipts(True)
+    bob.marks_read("c2c_alice")
+    world.pump()
+    assert socket.events("onRecvC2CReadReceipt") == []  # there is nothing else to tell
+
+    world.waits(10)
+    open_one = alice.sends(bob)
+    world.waits(10)
+    alice.turns_receipts(False)
+    alice.sends(bob)
+    alice.turns_receipts(True)
+    world.waits(10)
+    bob.marks_read("c2c_alice")
+    world.pump()
+    (event,) = socket.events("onRecvC2CReadReceipt")
+    assert event["receiptList"][0]["timestamp"] == open_one["timestamp"]
+    shown = [message["isPeerRead"] for message in alice.history("c2c_bob")["messageList"]]
+    assert shown == [False, True, False]
+
+
+def test_turning_it_off_again_is_no_turning_off(world: World) -> None:
+    alice = world.user("alice")
+    alice.turns_receipts(False)
+    world.admin().sets(mayTurnReceiptsOff=False)
+
+    assert alice.turns_receipts(False) == {"readReceipts": False, "mayTurnReceiptsOff": False}

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from chalicelib import clock, push
+from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.store import dynamo
-from tests.world import World
+from tests.world import User, World
 
 
 def test_the_unread_count_is_of_what_others_sent_since_the_mark(world: World) -> None:
@@ -14,8 +15,8 @@ def test_the_unread_count_is_of_what_others_sent_since_the_mark(world: World) ->
     alice.creates("team", bob)
     sent = [alice.sends("team", receipt=False) for _ in range(3)]
     bob.sends("team")
-    alice.tries_to_send("team", clientMsgID="1")
-    alice.tries_to_send("team", clientMsgID="1")  # leaves a gap, which is no message
+    alice.sends("team")
+    assert refused_after_drawing(world, alice)  # leaves a gap, which is no message
     alice.sends(bob)
 
     assert bob.unread() == {"group_team": 4, "c2c_alice": 1}
@@ -115,6 +116,36 @@ def test_history_says_which_own_messages_the_peer_has_marked_read(world: World) 
     assert alice.history("c2c_bob")["messageList"][0]["isPeerRead"] is False
 
 
+def test_a_gap_or_an_own_message_behind_it_does_not_make_a_mark_partial(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = world.users("alice", "bob")
+    socket = alice.connects()
+    message = alice.sends(bob)
+    bob.sends(alice)
+    monkeypatch.setattr(clock, "now_ms", lambda: message["timestamp"] * 1000 + 1_800_000)
+    bob.marks_read("c2c_alice", message)
+    world.pump()
+
+    (event,) = socket.events("onRecvC2CReadReceipt")
+    assert event["receiptList"][0]["timestamp"] == message["timestamp"] + 1800
+
+
+def test_the_shown_time_does_not_go_back_where_clocks_differ(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = world.users("alice", "bob")
+    socket = alice.connects()
+    now = clock.now_ms()
+    for ahead_ms in (10_000, 2_000):
+        alice.sends(bob)
+        monkeypatch.setattr(clock, "now_ms", lambda ahead_ms=ahead_ms: now + ahead_ms)
+        bob.marks_read("c2c_alice")
+        world.pump()
+
+    times = [event["receiptList"][0]["timestamp"] for event in socket.events("onRecvC2CReadReceipt")]
+    assert len(times) == 2
+    assert times[0] == times[1]
+
+
 def test_a_partial_mark_is_told_with_the_time_of_its_last_message(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,8 +229,18 @@ def test_bad_marks_are_refused(world: World) -> None:
 
     assert bob.marks_read("group_team", early).refusal == (404, 45001)
     assert bob.marks_read("group_team", other).refusal == (400, 6017)
+    nothing = {"msgID": encode_msg_id(Conversation.of_group("team"), 999)}
+    assert bob.marks_read("group_team", nothing).refusal == (404, 45001)
     assert bob.marks_read("group_team", {"msgID": "x"}).refusal == (400, 6017)
     assert bob.marks_read("team").refusal == (400, 6017)
+
+
+def refused_after_drawing(world: World, user: User) -> bool:
+    """A message that is refused only when its seq has been drawn."""
+    world.admin().sets(receiptGroupSizeMax=1)
+    refused = user.tries_to_send("team").status == 403
+    world.admin().sets(receiptGroupSizeMax=None)
+    return refused
 
 
 def test_redelivered_and_poisoned_marks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

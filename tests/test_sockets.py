@@ -248,3 +248,15 @@ def test_dead_connections_do_not_keep_a_user_out(world: World) -> None:
     assert extra.status == 200
     alive = {socket.connection_id for socket in (*sockets, extra)} - world.sockets.gone
     assert world.connections_of("alice") == alive
+
+
+def test_sockets_with_expired_tokens_do_not_keep_a_user_out(world: World) -> None:
+    alice = world.user("alice")
+    sockets = [alice.connects(tokens.mint("alice", 60)) for _ in range(CONNECTIONS_PER_USER_MAX)]
+    world.waits(61)
+
+    extra = alice.connects()
+
+    assert extra.status == 200
+    assert world.sockets.ended == {socket.connection_id for socket in sockets}
+    assert world.connections_of("alice") == {extra.connection_id}

@@ -9,9 +9,23 @@ RECEIPT_GROUP_TYPES = ("Work", "Public", "Meeting")
 
 _DAY_S = 24 * 3600
 
+# When what is kept for ever expires: at the end of the year 9999.
+NEVER_S = 253_402_300_799
+
 # Reads and tiles outlive the messages they are about, so that no count goes back while DynamoDB, which takes some days
 # for it, has not yet deleted a message that expired.
 _GRACE_DAYS = 7
+
+
+def receipt_expires_at_s(message_expires_at_s: int | None) -> int:
+    """When what is written about a message may expire, in seconds, from when the message itself does (None: never).
+
+    It follows from the message alone, so repeating a receipt writes the same. Rounded up to a midnight, so that a row
+    which is about many messages has to be put off once a day at most.
+    """
+    if message_expires_at_s is None:
+        return NEVER_S
+    return (-(-message_expires_at_s // _DAY_S) + _GRACE_DAYS) * _DAY_S
 
 
 @dataclass(frozen=True)
@@ -36,12 +50,3 @@ class Console:
     def message_expires_at_s(self, sent_at_ms: int) -> int | None:
         """When a message sent at this time expires, in seconds; None if never."""
         return None if self.retention_days is None else sent_at_ms // 1000 + self.retention_days * _DAY_S
-
-    def receipt_expires_at_s(self, read_at_ms: int) -> int | None:
-        """When what is written about a message at this time expires, in seconds; None if never.
-
-        Always at a midnight, so that repeating it on the same day writes the same and is no change.
-        """
-        if self.retention_days is None:
-            return None
-        return (read_at_ms // 1000 // _DAY_S + 1 + self.retention_days + _GRACE_DAYS) * _DAY_S

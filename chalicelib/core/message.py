@@ -11,6 +11,7 @@ class Header:
 
     `audience` is the number of people it was sent to, fixed by the very write that drew its seq. `is_private` is true
     of what was sent while its sender had read receipts turned off: its sender is never told that it was read.
+    `expires_at_s` follows from the retention that was set when it was sent; None is never.
     """
 
     conversation: Conversation
@@ -21,6 +22,7 @@ class Header:
     need_read_receipt: bool
     sent_at_ms: int
     is_private: bool = False
+    expires_at_s: int | None = None
 
     @property
     def msg_id(self) -> str:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import Conversation
 
 BLOCK_SIZE = 64
@@ -45,17 +46,23 @@ Bits = Mapping[int, int]
 
 @dataclass(frozen=True)
 class Tile:
-    """The readers of one block by the members of one segment. `version` counts its changes; 0: not stored yet."""
+    """The readers of one block by the members of one segment.
+
+    `version` counts its changes; 0: not stored yet. `expires_at_s` is when the last of its rows in Reads expires.
+    """
 
     version: int = 0
     bits: Bits = field(default_factory=dict)
+    expires_at_s: int = 0
 
-    def union(self, additions: Bits) -> "Tile":
-        """This tile with more readers; itself, unchanged, if all of them are in it already."""
-        grown = {offset: self.bits.get(offset, 0) | readers for offset, readers in additions.items()}
-        if all(self.bits.get(offset, 0) == readers for offset, readers in grown.items()):
+    def union(self, additions: "Tile") -> "Tile":
+        """This tile with more readers, kept as long as both; itself, unchanged, if that is nothing new."""
+        grown = {offset: self.bits.get(offset, 0) | readers for offset, readers in additions.bits.items()}
+        expires_at_s = max(self.expires_at_s, additions.expires_at_s)
+        has_all = all(self.bits.get(offset, 0) == readers for offset, readers in grown.items())
+        if has_all and expires_at_s == self.expires_at_s:
             return self
-        return Tile(self.version + 1, {**self.bits, **grown})
+        return Tile(self.version + 1, {**self.bits, **grown}, expires_at_s)
 
 
 def count_readers(tiles: Iterable[Tile], offset: int) -> int:
@@ -77,6 +84,7 @@ class ReadDelta:
     user_id: str
     read_at_ms: Mapping[int, int]  # by offset
     all_offsets: frozenset[int] = frozenset()
+    expires_at_s: int = NEVER_S
 
     @property
     def tile_key(self) -> "TileKey":
@@ -92,11 +100,10 @@ class TileKey:
     segment: int
 
 
-def fold(deltas: Iterable[ReadDelta]) -> dict[TileKey, Bits]:
+def fold(deltas: Iterable[ReadDelta]) -> dict[TileKey, Tile]:
     """What a batch of new reads adds to each tile. Order and repetition of the deltas make no difference."""
-    additions: dict[TileKey, dict[int, int]] = defaultdict(dict)
+    additions: dict[TileKey, Tile] = defaultdict(Tile)
     for delta in deltas:
-        bits = additions[delta.tile_key]
-        for offset in delta.all_offsets.union(delta.read_at_ms):
-            bits[offset] = bits.get(offset, 0) | bit_of(delta.ordinal)
+        bits = dict.fromkeys(delta.all_offsets.union(delta.read_at_ms), bit_of(delta.ordinal))
+        additions[delta.tile_key] = additions[delta.tile_key].union(Tile(0, bits, delta.expires_at_s))
     return dict(additions)

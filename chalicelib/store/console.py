@@ -1,5 +1,7 @@
 """Settings: one row for each scope. There is one scope so far, the app."""
 
+from typing import Any
+
 from chalicelib import clock, settings
 from chalicelib.core.console import Console
 from chalicelib.store import dynamo
@@ -9,6 +11,15 @@ _APP = {"scope": "app"}
 
 # How long a running function goes by what it has read: a change applies within so many milliseconds.
 _KEPT_MS = 2000
+
+# The attribute of each field. A list of types is one string, as DynamoDB has no empty sets.
+_ATTRIBUTES = {
+    "receipt_group_types": "receiptGroupTypes",
+    "edition": "edition",
+    "group_size_max": "receiptGroupSizeMax",
+    "may_turn_receipts_off": "mayTurnReceiptsOff",
+    "retention_days": "retentionDays",
+}
 
 _kept: tuple[int, Console] | None = None
 
@@ -22,17 +33,25 @@ def current() -> Console:
     return _kept[1]
 
 
-def save(console: Console) -> None:
-    """Set them, for every function within two seconds."""
-    row = {
-        **_APP,
-        "receiptGroupTypes": set(console.receipt_group_types) or None,
-        "edition": console.edition,
-        "groupSizeMax": console.group_size_max,
-        "mayTurnReceiptsOff": console.may_turn_receipts_off,
-        "retentionDays": console.retention_days,
-    }
-    dynamo.client().put_item(TableName=settings.table(TABLE), Item=dynamo.item(row))
+def change(**named: Any) -> None:
+    """Set what is named, by the names of `Console`'s fields, for every function within two seconds; the rest stays.
+
+    Only what is named is written, so two administrators who change different things do not undo each other.
+    """
+    sets, removes, values = [], [], {}
+    for field, value in named.items():
+        attribute = _ATTRIBUTES[field]
+        if value is None:
+            removes.append(attribute)
+        else:
+            sets.append(f"{attribute} = :{attribute}")
+            values[f":{attribute}"] = ",".join(value) if field == "receipt_group_types" else value
+    clauses = [f"{verb} {', '.join(parts)}" for verb, parts in (("SET", sets), ("REMOVE", removes)) if parts]
+    if clauses:
+        request: Any = {"ExpressionAttributeValues": dynamo.item(values)} if values else {}
+        dynamo.client().update_item(
+            TableName=settings.table(TABLE), Key=dynamo.item(_APP), UpdateExpression=" ".join(clauses), **request
+        )
     forget()
 
 
@@ -43,12 +62,12 @@ def forget() -> None:
 
 
 def _console(row: dynamo.Row) -> Console:
-    if not row:
-        return Console()
+    default = Console()
+    types = row.get("receiptGroupTypes")
     return Console(
-        receipt_group_types=tuple(sorted(row.get("receiptGroupTypes", ()))),
-        edition=row["edition"],
-        group_size_max=row.get("groupSizeMax"),
-        may_turn_receipts_off=row["mayTurnReceiptsOff"],
+        receipt_group_types=default.receipt_group_types if types is None else tuple(filter(None, types.split(","))),
+        edition=row.get("edition", default.edition),
+        group_size_max=row.get("receiptGroupSizeMax"),
+        may_turn_receipts_off=row.get("mayTurnReceiptsOff", default.may_turn_receipts_off),
         retention_days=row.get("retentionDays"),
     )

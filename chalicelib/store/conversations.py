@@ -67,15 +67,17 @@ def draw_seq(conversation: Conversation) -> Draw | None:
     is joining or leaving has asked for way, it waits.
     """
     for _ in dynamo.tries():
+        now_ms = clock.now_ms()
         try:
             answer = dynamo.client().update_item(
                 TableName=settings.table(TABLE),
                 Key=dynamo.item({"conversationID": conversation.conversation_id}),
                 UpdateExpression="ADD seq :one",
                 ConditionExpression=(
-                    "attribute_exists(conversationID) AND (attribute_not_exists(wayUntilMs) OR wayUntilMs < :now)"
+                    "attribute_exists(conversationID) AND (attribute_not_exists(wayUntilMs) "
+                    "OR NOT wayUntilMs BETWEEN :now AND :soon)"
                 ),
-                ExpressionAttributeValues=dynamo.item({":one": 1, ":now": clock.now_ms()}),
+                ExpressionAttributeValues=dynamo.item({":one": 1, ":now": now_ms, ":soon": now_ms + _WAY_MS}),
                 ReturnValues="ALL_NEW",
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
@@ -94,7 +96,8 @@ def make_way(conversation: Conversation, attempt: int) -> None:
     """After some attempts at joining or leaving that lost to senders, let the senders wait for a moment.
 
     A joining or leaving must find the conversation as it was read, so in a busy group it would lose again and again;
-    and nobody may keep themselves from being removed by sending. Nothing depends on the clocks but who waits for whom.
+    and nobody may keep themselves from being removed by sending. It ends with the joining or leaving, or by the clock;
+    a clock that is far ahead holds up nobody.
     """
     if attempt < _LOST_BEFORE_WAY:
         return

@@ -46,16 +46,23 @@ def advance(conversation: Conversation, user_id: str, seq: int) -> None:
 
 
 def advance_and_show(conversation: Conversation, user_id: str, seq: int, at_ms: int) -> None:
-    """Mark a conversation read up to this seq, and let the peer know. Neither mark ever goes back.
+    """Mark a conversation read up to this seq, and let the peer know. Neither mark, nor the time, ever goes back.
 
     What is shown is never ahead of what is read. So if the read mark moves both do, and if it was ahead already, from a
-    time when nothing was shown, the other one follows alone.
+    time when nothing was shown, the other one follows alone. Where clocks differ the later time stays.
     """
-    shown = "shownSeq = :seq, shownAtMs = :at"
-    values = {":seq": seq, ":at": at_ms}
-    moved = _write(conversation, user_id, f"SET readSeq = :seq, {shown}", _ahead_of("readSeq"), values)
-    if not moved:
-        _write(conversation, user_id, f"SET {shown}", _ahead_of("shownSeq"), values)
+    shown, not_back = "shownSeq = :seq, shownAtMs = :at", "(attribute_not_exists(shownAtMs) OR shownAtMs <= :at)"
+    for _ in dynamo.tries():
+        mark = find(conversation, user_id)
+        values = {":seq": seq, ":at": max(at_ms, mark.shown_at_ms)}
+        if mark.read_seq < seq:
+            update, condition = f"SET readSeq = :seq, {shown}", f"({_ahead_of('readSeq')}) AND {not_back}"
+        elif mark.shown_seq < seq:
+            update, condition = f"SET {shown}", f"({_ahead_of('shownSeq')}) AND {not_back}"
+        else:
+            return
+        if _write(conversation, user_id, update, condition, values):
+            return
 
 
 def changes(change: Mapping[str, Any]) -> tuple[Mark, Mark]:

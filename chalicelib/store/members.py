@@ -88,7 +88,9 @@ def join(state: State, user_ids: Sequence[str]) -> State | None:
         Membership(ordinal, user_id, joined_seq=state.seq)
         for ordinal, user_id in enumerate(user_ids, start=state.next_ordinal)
     ]
-    count = _update_conversation(state, "ADD memberCount :count, nextOrdinal :count", {":count": len(joined)})
+    count = _update_conversation(
+        state, "REMOVE wayUntilMs ADD memberCount :count, nextOrdinal :count", {":count": len(joined)}
+    )
     if not _transact([count, *(_put(state.conversation, membership) for membership in joined)]):
         return None
     return replace(state, member_count=state.member_count + len(joined), next_ordinal=state.next_ordinal + len(joined))
@@ -99,8 +101,8 @@ def leave(state: State, membership: Membership) -> bool:
 
     False if the conversation was no longer in this state, and nothing changed.
     """
-    gives_up = " REMOVE #owner" if membership.user_id == state.owner else ""
-    count = _update_conversation(state, f"ADD memberCount :minus{gives_up}", {":minus": -1})
+    gives_up = ", #owner" if membership.user_id == state.owner else ""
+    count = _update_conversation(state, f"REMOVE wayUntilMs{gives_up} ADD memberCount :minus", {":minus": -1})
     if gives_up:
         count["Update"]["ExpressionAttributeNames"] = {"#owner": "owner"}  # a reserved word
     end = {

@@ -1,21 +1,22 @@
 """Messages, by conversation and seq; and Sends, which remember what a client called them."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
 from botocore.exceptions import ClientError
 
 from chalicelib import clock, settings
+from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.message import Header, Message
-from chalicelib.store import console, dynamo
+from chalicelib.limits import SEQ_MAX, UNREAD_COUNT_MAX, UNREAD_EXAMINED_MAX
+from chalicelib.store import dynamo
 
 TABLE = "Messages"
 SENDS = "Sends"
 
-_HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs, isPrivate"
+_HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs, isPrivate, expiresAt"
 
 
 def put(message: Message) -> Message:
@@ -74,22 +75,22 @@ def newest_first(conversation: Conversation, first: int, last: int, limit: int) 
     return [message_of(row) for _, row in zip(range(limit), rows, strict=False)]
 
 
-@dataclass(frozen=True)
-class Claim:
-    """The message that a clientMsgID stands for: the first one that was sent under it, or is about to be."""
+def claimed(conversation: Conversation, sender: str, client_msg_id: str) -> Header | None:
+    """The message that a clientMsgID of this sender stands for in this conversation, stored or about to be."""
+    row = dynamo.get(SENDS, {"sendID": _send_id(conversation, sender, client_msg_id)}, consistent=True)
+    if row is None or row.get("expiresAt", NEVER_S) < clock.now_ms() // 1000:
+        return None
+    return _header(row)
 
-    header: Header
-    is_first: bool
 
-
-def claim(header: Header, client_msg_id: str) -> Claim:
-    """Let a clientMsgID of this sender in this conversation stand for this message, unless it stands for one already.
+def claim(header: Header, client_msg_id: str) -> Header:
+    """Let a clientMsgID stand for this message, unless it stands for one already; return the one it stands for.
 
     The first write wins and stays, so every repetition finds the same message, even one whose first attempt died
     before the message was stored: then whoever comes next stores it, under the seq that was claimed. A claim lasts as
     long as its message.
     """
-    send_id = SEPARATOR.join((header.conversation.conversation_id, header.sender, client_msg_id))
+    send_id = _send_id(header.conversation, header.sender, client_msg_id)
     try:
         dynamo.client().put_item(
             TableName=settings.table(SENDS),
@@ -101,22 +102,34 @@ def claim(header: Header, client_msg_id: str) -> Claim:
     except ClientError as error:
         if not dynamo.lost_condition(error):
             raise
-        first = _header(dynamo.plain(error.response["Item"]))  # type: ignore[typeddict-item]  # with ALL_OLD it is there
-        return Claim(first, is_first=first == header)
-    return Claim(header, is_first=True)
+        return _header(dynamo.plain(error.response["Item"]))  # type: ignore[typeddict-item]  # with ALL_OLD it is there
+    return header
+
+
+def sent_by(conversation: Conversation, sender: str, first: int, last: int, limit: int) -> list[Header]:
+    """The headers of one sender's messages with `first <= seq <= last`, oldest first; `limit` messages are examined."""
+    return [header for header in _examined(conversation, first, last, limit) if header.sender == sender]
 
 
 def count_unread(conversation: Conversation, reader: str, after: int, limit: int) -> int:
-    """How many messages with a seq above `after` others have sent, counted up to `limit`."""
+    """How many messages with a seq above `after` others have sent, counted up to `limit`.
+
+    A bounded number of messages is examined, so of somebody who sent hundreds themselves since, it may be fewer.
+    """
+    examined = _examined(conversation, after + 1, SEQ_MAX, UNREAD_EXAMINED_MAX)
+    return sum(1 for _ in islice((header for header in examined if header.sender != reader), limit))
+
+
+def _examined(conversation: Conversation, first: int, last: int, limit: int) -> Iterator[Header]:
     rows = dynamo.query(
         TABLE,
-        "conversationID = :conversation AND seq > :after",
-        {":conversation": conversation.conversation_id, ":after": after, ":reader": reader},
-        FilterExpression="sender <> :reader",
-        ProjectionExpression="seq",
-        Limit=limit,
+        "conversationID = :conversation AND seq BETWEEN :first AND :last",
+        {":conversation": conversation.conversation_id, ":first": first, ":last": last},
+        ProjectionExpression=_HEADER,
+        ConsistentRead=True,
+        Limit=UNREAD_COUNT_MAX,
     )
-    return sum(1 for _ in islice(rows, limit))
+    return map(_header, islice(rows, limit))
 
 
 def message_of(row: dynamo.Row) -> Message:
@@ -136,11 +149,16 @@ class _HeaderRow(msgspec.Struct):
     needReadReceipt: bool
     sentAtMs: int
     isPrivate: bool = False
+    expiresAt: int | None = None
 
 
 class _ContentRow(msgspec.Struct):
     text: str | None = None
     data: str | None = None
+
+
+def _send_id(conversation: Conversation, sender: str, client_msg_id: str) -> str:
+    return SEPARATOR.join((conversation.conversation_id, sender, client_msg_id))
 
 
 def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
@@ -153,7 +171,7 @@ def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
         "needReadReceipt": header.need_read_receipt,
         "sentAtMs": header.sent_at_ms,
         "isPrivate": header.is_private or None,
-        "expiresAt": console.current().message_expires_at_s(header.sent_at_ms),
+        "expiresAt": header.expires_at_s,
     }
 
 
@@ -168,6 +186,7 @@ def _header(row: dynamo.Row) -> Header:
         need_read_receipt=checked.needReadReceipt,
         sent_at_ms=checked.sentAtMs,
         is_private=checked.isPrivate,
+        expires_at_s=checked.expiresAt,
     )
 
 

@@ -7,33 +7,56 @@ nothing else: the peer's row is the receipt.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from chalicelib import settings
 from chalicelib.core.audience import Membership
+from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import SEPARATOR, Conversation, is_user_id
 from chalicelib.core.tiles import BLOCK_SIZE, ReadDelta, block_of, offset_of, segment_of, seq_at
-from chalicelib.store import console, dynamo
+from chalicelib.store import dynamo
 
 TABLE = "Reads"
 
 
-def record(conversation: Conversation, reader: Membership, block: int, offsets: Iterable[int], read_at_ms: int) -> None:
+def record(
+    conversation: Conversation,
+    reader: Membership,
+    block: int,
+    offsets: Iterable[int],
+    read_at_ms: int,
+    expires_at_s: int = NEVER_S,
+) -> None:
     """Write down that a member read these messages of one block. One write unit, whether it is one message or 64.
 
     The first time stays, whatever comes late, again or at once from another device; a repetition changes nothing, and
-    so does not even appear in the stream.
+    so does not even appear in the stream. The row is kept as long as any of its messages: where a retention is set it
+    is put off, once a day at most, by a write of its own.
     """
-    sets = ["userID = :user", *(f"r{offset} = if_not_exists(r{offset}, :now)" for offset in sorted(set(offsets)))]
-    values: dynamo.Row = {":user": reader.user_id, ":now": read_at_ms}
-    expires_at_s = console.current().receipt_expires_at_s(read_at_ms)
-    if expires_at_s is not None:
-        sets.append("expiresAt = :expires")
-        values[":expires"] = expires_at_s
-    dynamo.client().update_item(
-        TableName=settings.table(TABLE),
-        Key=dynamo.item(_key(conversation, reader.ordinal, block)),
-        UpdateExpression=f"SET {', '.join(sets)}",
-        ExpressionAttributeValues=dynamo.item(values),
+    firsts = (f"r{offset} = if_not_exists(r{offset}, :now)" for offset in sorted(set(offsets)))
+    update = f"SET userID = :user, expiresAt = if_not_exists(expiresAt, :expires), {', '.join(firsts)}"
+    row: Any = {
+        "TableName": settings.table(TABLE),
+        "Key": dynamo.item(_key(conversation, reader.ordinal, block)),
+    }
+    answer = dynamo.client().update_item(
+        **row,
+        UpdateExpression=update,
+        ExpressionAttributeValues=dynamo.item({":user": reader.user_id, ":now": read_at_ms, ":expires": expires_at_s}),
+        ReturnValues="ALL_NEW",  # a repetition updates nothing, and must tell all the same
     )
+    if dynamo.plain(answer["Attributes"])["expiresAt"] >= expires_at_s:
+        return
+    try:
+        dynamo.client().update_item(
+            **row,
+            UpdateExpression="SET expiresAt = :expires",
+            ConditionExpression="expiresAt < :expires",
+            ExpressionAttributeValues=dynamo.item({":expires": expires_at_s}),
+        )
+    except ClientError as error:
+        if not dynamo.lost_condition(error):  # somebody else has put it off as far
+            raise
 
 
 def of_segment(conversation: Conversation, segment: int, seq: int) -> dict[int, int]:
@@ -63,13 +86,16 @@ def of_member(conversation: Conversation, ordinal: int, blocks: Iterable[int]) -
 def delta(change: Mapping[str, Any]) -> ReadDelta | None:
     """What is new in one stream record's `dynamodb` part: the new image minus the old one. None if nothing is.
 
+    A row that is only put off is news too: its tile must be kept as long.
+
     An exception, of whatever kind, if it is not the image of a row that `record` writes.
     """
     row = dynamo.plain(change["NewImage"])
     before = dynamo.plain(change.get("OldImage", {}))
     read_at_ms = _times(row)
     fresh = {offset: at for offset, at in read_at_ms.items() if f"r{offset}" not in before}
-    if not fresh:
+    expires_at_s = row.get("expiresAt", NEVER_S)
+    if not fresh and (not read_at_ms or expires_at_s <= before.get("expiresAt", NEVER_S)):
         return None
     conversation_id, _, segment = row["conversationSegment"].rpartition(SEPARATOR)
     conversation = Conversation.parse(conversation_id)
@@ -79,13 +105,13 @@ def delta(change: Mapping[str, Any]) -> ReadDelta | None:
         and ordinal >= 0
         and segment_of(ordinal) == int(segment)
         and max(read_at_ms) < BLOCK_SIZE
-        and all(isinstance(at, int) for at in read_at_ms.values())
+        and all(isinstance(at, int) for at in (*read_at_ms.values(), expires_at_s))
         and is_user_id(row["userID"])
         and (conversation.is_group or conversation.users[ordinal] == row["userID"])
     )
     if not is_written_so:
         raise ValueError("not a row of Reads")
-    return ReadDelta(conversation, block, ordinal, row["userID"], fresh, frozenset(read_at_ms))
+    return ReadDelta(conversation, block, ordinal, row["userID"], fresh, frozenset(read_at_ms), expires_at_s)
 
 
 def _times(row: dynamo.Row) -> dict[int, int]:

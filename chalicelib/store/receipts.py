@@ -4,22 +4,21 @@ from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
-from chalicelib import clock, settings
+from chalicelib import settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
-from chalicelib.core.tiles import Bits, Tile, TileKey
-from chalicelib.store import console, dynamo
+from chalicelib.core.tiles import Tile, TileKey
+from chalicelib.store import dynamo
 
 TABLE = "Receipts"
 
 
-def add(key: TileKey, additions: Bits) -> Tile:
+def add(key: TileKey, additions: Tile) -> Tile:
     """Make sure that these readers are in the tile, and return it as it then is.
 
     Read, unite, write if nobody wrote in between, else again: a union is right whatever came before it, and readers
     that are in the tile already cost no write.
     """
     stored = _tile(dynamo.get(TABLE, _key(key), consistent=True))
-    expires_at_s = console.current().receipt_expires_at_s(clock.now_ms())
     for _ in dynamo.tries():
         tile = stored.union(additions)
         if tile is stored:
@@ -27,7 +26,7 @@ def add(key: TileKey, additions: Bits) -> Tile:
         try:
             dynamo.client().put_item(
                 TableName=settings.table(TABLE),
-                Item=dynamo.item({**_key(key), **_row(tile), "expiresAt": expires_at_s}),
+                Item=dynamo.item({**_key(key), **_row(tile)}),
                 ConditionExpression="attribute_not_exists(version) OR version = :read",
                 ExpressionAttributeValues=dynamo.item({":read": stored.version}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
@@ -63,7 +62,7 @@ def _tile(row: dynamo.Row | None) -> Tile:
         for name, readers in row.items()
         if name[0] == "m" and name[1:].isdecimal()
     }
-    return Tile(row["version"], bits)
+    return Tile(row["version"], bits, row["expiresAt"])
 
 
 def _row(tile: Tile) -> dynamo.Row:
@@ -71,7 +70,7 @@ def _row(tile: Tile) -> dynamo.Row:
         f"m{offset}": readers.to_bytes((readers.bit_length() + 7) // 8, "little")
         for offset, readers in tile.bits.items()
     }
-    return {"version": tile.version, **bits}
+    return {"version": tile.version, "expiresAt": tile.expires_at_s, **bits}
 
 
 def _key(key: TileKey) -> dict[str, dynamo.Value]:

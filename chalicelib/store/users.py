@@ -25,11 +25,12 @@ class Connection:
 
 @dataclass(frozen=True)
 class User:
-    """A user's sockets, and whether they have read receipts turned on."""
+    """A user's sockets, whether they have read receipts turned on, and whether they ever turned that switch."""
 
     user_id: str
     connections: tuple[Connection, ...] = ()
     read_receipts: bool = True
+    has_turned_receipts: bool = False
 
 
 def find(user_id: str) -> User:
@@ -90,7 +91,7 @@ def key(user_id: str) -> dict[str, str]:
 def user_of(row: dynamo.Row) -> User:
     """A user from their row."""
     connections = tuple(_connection(row["userID"], entry) for entry in sorted(row.get("connections", ())))
-    return User(row["userID"], connections, row.get("readReceipts", True))
+    return User(row["userID"], connections, row.get("readReceipts", True), "readReceipts" in row)
 
 
 def _entry(connection: Connection) -> str:

@@ -69,14 +69,16 @@ def test_however_facts_are_ordered_repeated_and_batched_the_counts_are_those_of_
 def test_a_union_loses_nothing_and_moves_the_version_only_when_something_is_new(
     one: dict[int, int], two: dict[int, int]
 ) -> None:
-    tile = Tile().union(one)
-    both = tile.union(two)
+    tile = Tile().union(Tile(bits=one))
+    both = tile.union(Tile(bits=two))
 
     for offset in range(BLOCK_SIZE):
         assert both.bits.get(offset, 0) == one.get(offset, 0) | two.get(offset, 0)
-    assert both.union(one) is both
-    assert both.union(two) is both
-    assert (both is tile) == (both.version == tile.version)
+    assert both.union(Tile(bits=one)) is both
+    assert both.union(Tile(bits=two)) is both
+    assert both.version - tile.version == (both is not tile)
+    assert both.union(Tile(expires_at_s=9)) == Tile(both.version + 1, both.bits, 9)
+    assert both.union(Tile(expires_at_s=9)).union(Tile(expires_at_s=5)).expires_at_s == 9
 
 
 def test_reads_of_other_conversations_blocks_and_segments_go_to_other_tiles() -> None:
@@ -89,9 +91,15 @@ def test_reads_of_other_conversations_blocks_and_segments_go_to_other_tiles() ->
         ReadDelta(other, 0, 0, "a", {1: 1}),
     ]
 
-    assert fold(deltas) == {
+    assert {key: tile.bits for key, tile in fold(deltas).items()} == {
         TileKey(GROUP, 0, 0): {1: 1 | 1 << 79},
         TileKey(GROUP, 0, 1): {1: 1},
         TileKey(GROUP, 1, 0): {1: 1},
         TileKey(other, 0, 0): {1: 1},
     }
+
+
+def test_a_tile_is_kept_as_long_as_the_last_of_its_rows() -> None:
+    deltas = [ReadDelta(GROUP, 0, ordinal, "a", {1: 1}, expires_at_s=ordinal) for ordinal in (3, 9, 5)]
+
+    assert [tile.expires_at_s for tile in fold(deltas).values()] == [9]

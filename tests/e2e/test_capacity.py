@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from chalicelib.core.audience import Membership
+from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import Conversation
-from chalicelib.core.tiles import BLOCK_SIZE, SEGMENT_SIZE, TileKey
+from chalicelib.core.tiles import BLOCK_SIZE, SEGMENT_SIZE, Tile, TileKey
 from chalicelib.store import dynamo, reads, receipts
 from stack.local_stack import LocalStack
 from tests.tables import create_tables
@@ -66,6 +67,17 @@ def test_receipts_for_up_to_64_messages_of_a_block_cost_one_write_unit(bill: Bil
     assert bill.since_last_look() == [("UpdateItem", 1), ("UpdateItem", 1)]
 
 
+def test_putting_a_row_off_for_its_retention_costs_one_more_write_and_only_when_it_is_due(bill: Bill) -> None:
+    reader = Membership(ordinal=8, user_id=USER, joined_seq=0)
+
+    reads.record(GROUP, reader, 0, [1], NOW_MS, expires_at_s=1000)
+    reads.record(GROUP, reader, 0, [2], NOW_MS, expires_at_s=1000)
+    reads.record(GROUP, reader, 0, [3], NOW_MS, expires_at_s=2000)
+    reads.record(GROUP, reader, 0, [1], NOW_MS, expires_at_s=1000)
+
+    assert bill.since_last_look() == [("UpdateItem", 1)] * 5
+
+
 def test_64_receipts_one_by_one_cost_one_write_unit_each(bill: Bill) -> None:
     reader = Membership(ordinal=7, user_id=USER, joined_seq=0)
 
@@ -79,7 +91,7 @@ def test_a_tile_update_in_a_group_of_80_costs_one_write_unit(bill: Bill) -> None
     key = TileKey(GROUP, block=10**9, segment=10**6)
 
     for ordinal in range(SEGMENT_SIZE):
-        receipts.add(key, dict.fromkeys(range(BLOCK_SIZE), 1 << ordinal))
+        receipts.add(key, Tile(0, dict.fromkeys(range(BLOCK_SIZE), 1 << ordinal), NEVER_S))
 
     assert bill.since_last_look() == [("PutItem", 1)] * SEGMENT_SIZE
     full = receipts.of_block(GROUP, 10**9)[0]

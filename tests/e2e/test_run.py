@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 
 from stack.local_aws import free_port
@@ -145,6 +146,28 @@ def test_every_command_explains_itself(tmp_path: Path, module: str) -> None:
 
     assert process.returncode == 0
     assert "usage: make " in said
+
+
+def test_make_token_asks_whose_and_passes_any_user_id(tmp_path: Path) -> None:
+    def make(*arguments: str) -> subprocess.CompletedProcess[str]:
+        theirs = {**os.environ, "USER": "login", "LOCAL_DIR": str(tmp_path), "TOKEN_SECRET": "x" * 40}
+        command = ["make", "-s", "token", f"READY={tmp_path}", f"BIN={Path(sys.executable).parent}", *arguments]
+        return subprocess.run(command, cwd=PROJECT, env=theirs, capture_output=True, text=True, timeout=30)
+
+    assert "make token USER=alice" in make().stdout
+    for user_id in ("alice", "-a", "#a", "a@b"):
+        claims = jwt.decode(make(f"USER={user_id}").stdout.strip(), "x" * 40, algorithms=["HS256"])
+        assert claims["sub"] == user_id
+    assert "not a userID" in make("USER=x;id").stderr
+    assert jwt.decode(make("USER=a", "ADMIN=1").stdout.strip(), "x" * 40, algorithms=["HS256"])["role"] == "admin"
+
+
+def test_a_port_that_is_none_is_refused(tmp_path: Path) -> None:
+    for port in ("70000", "abc", "0"):
+        process = command(tmp_path, "stack.run", "--port", port)
+        said, _ = process.communicate(timeout=30)
+        assert process.returncode == 2
+        assert "not a port" in said
 
 
 def test_a_token_for_nobody_is_refused(tmp_path: Path) -> None:
