@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -35,8 +36,10 @@ def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
     conversation = _addressee(caller.user_id, request)
     text, data_json = _content(request)
     _as_member(conversation, caller.user_id)  # so that strangers do not even draw a seq
-    header = request.clientMsgID and messages.claimed(conversation, caller.user_id, request.clientMsgID)
-    if not header:
+    header = None
+    if request.clientMsgID:
+        header = messages.claimed(conversation, caller.user_id, request.clientMsgID)
+    if header is None:
         header = _new_header(caller, conversation, request.needReadReceipt)
         if request.clientMsgID:
             header = messages.claim(header, request.clientMsgID)
@@ -115,14 +118,12 @@ def list_conversations(caller: str, request: requests.ConversationPage) -> answe
     is_more = len(found) > len(page)
     states = {state.conversation: state for state in conversations.find_many(page)}
     read = marks.find_many(page, caller)
-    listed = [
-        answers.conversation(states[conversation], caller, _unread(caller, states[conversation], since, read))
-        for conversation, since in page.items()
-        if conversation in states
-    ]
-    return answers.Conversations(
-        listed, nextSeq=list(page)[-1].conversation_id if is_more else "", isFinished=not is_more
-    )
+    listed = [(states[conversation], since) for conversation, since in page.items() if conversation in states]
+    with ThreadPoolExecutor(_COUNTED_AT_ONCE) as pool:
+        unread = pool.map(lambda each: _unread(caller, each[0], each[1], read), listed)
+        shown = [answers.conversation(state, caller, count) for (state, _), count in zip(listed, unread, strict=True)]
+    cursor = list(page)[-1].conversation_id if is_more else ""
+    return answers.Conversations(shown, nextSeq=cursor, isFinished=not is_more)
 
 
 def _unread(caller: str, state: State, since: int, read: Mapping[Conversation, Mark]) -> int:
