@@ -141,6 +141,17 @@ def put_admin_settings(caller: Caller, request: requests.ChangeAdminSettings) ->
     return preferences.write_console(caller, request)
 
 
+# What TIM's server API calls, for back ends that call it today.
+
+
+@app.route("/v4/{service}/{command}", methods=["POST"])
+def tim_rest(service: str, command: str) -> Response:
+    from chalicelib import tim_rest  # only those who call it wait for it
+
+    assert app.current_request is not None, "Chalice sets it before it calls a view"
+    return tim_rest.answer(app.current_request, service, command)
+
+
 # What needs no token.
 
 

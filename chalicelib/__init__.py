@@ -1,6 +1,7 @@
 """Read receipts, serverless. From the outside in; each imports only from below, and from the last two lines:
 
 edges        http, sockets                               a request in, an answer or a refusal out
+             tim_rest                                    TIM's server API, translated
              documents                                   OpenAPI and AsyncAPI, made from all below
 deeds        read_receipts, which marks read by chat    what readers and senders do
              groups, chat, preferences                   what members do, and administrators

@@ -62,7 +62,7 @@ def query(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound
     _check_sees_receipts(caller, conversation)
     headers = _own(caller.user_id, conversation, seqs)
     asked_for = {seq: header for seq, header in headers.items() if header.need_read_receipt}
-    found = {receipt.msg_id: receipt for receipt in _receipts(conversation, asked_for)}
+    found = {receipt.msg_id: receipt for receipt in receipts_of(conversation, asked_for)}
     refused = {
         encode_msg_id(conversation, seq): codes.NO_RECEIPT if seq in headers else codes.NO_SUCH_MESSAGE
         for seq in seqs
@@ -89,10 +89,10 @@ def read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) 
         raise Refusal(codes.NO_SUCH_MESSAGE)
     if not header.need_read_receipt:
         raise Refusal(codes.NO_RECEIPT)
-    return _read_members(header, request)
+    return read_members_of(header, request)
 
 
-def _read_members(header: Header, request: requests.ReadMemberPage) -> answers.ReadMembers:
+def read_members_of(header: Header, request: requests.ReadMemberPage) -> answers.ReadMembers:
     page: list[answers.ReadMember] = []
     first_segment = segment_of(request.nextSeq)
     for segment in range(first_segment, first_segment + limits.SEGMENTS_PER_PAGE_MAX):
@@ -178,7 +178,7 @@ def _own(caller: str, conversation: Conversation, seqs: Sequence[int]) -> dict[i
     return {seq: header for seq, header in headers.items() if header.sender == caller}
 
 
-def _receipts(conversation: Conversation, headers: dict[int, Header]) -> list[Receipt]:
+def receipts_of(conversation: Conversation, headers: dict[int, Header]) -> list[Receipt]:
     """How far these messages of one conversation have been read."""
     if not headers:
         return []

@@ -22,3 +22,8 @@ def usersig() -> tuple[int, str] | None:
     """The TIM app ID and key that UserSigs are verified with; None where they are not accepted."""
     app_id, key = os.environ.get("USERSIG_APP_ID", ""), os.environ.get("USERSIG_KEY", "")
     return (int(app_id), key) if app_id and key else None
+
+
+def usersig_admins() -> list[str]:
+    """The accounts whose UserSigs are an administrator's, as for TIM's server API."""
+    return [account for account in os.environ.get("USERSIG_ADMINS", "").split(",") if account]

@@ -36,7 +36,7 @@ def test_every_route_is_in_the_readme() -> None:
     documented = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /v1[^`?]*)`", README, re.MULTILINE))
     spelt = {re.sub(r"{(\w+)_id}", lambda match: f"{{{camel(match[1])}ID}}", route) for route in routes}
 
-    assert {route for route in spelt if "{proxy+}" not in route} == documented
+    assert {route for route in spelt if " /v1/" in route} == documented
 
 
 def camel(word: str) -> str:

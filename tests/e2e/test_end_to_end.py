@@ -179,6 +179,26 @@ def test_the_console_applies_to_running_functions_within_seconds(user: Make, sta
             admin.call("PUT", "/admin/settings", {"receiptGroupTypes": before})
 
 
+def test_tims_server_api_is_there_too(user: Make, stack: LocalStack) -> None:
+    ann, ben = user("tim-ann"), user("tim-ben")
+    message = ann.send("hi", user="tim-ben")
+    body = {
+        "Operator_Account": "tim-ben",
+        "Peer_Account": "tim-ann",
+        "C2CMsgInfo": [{"From_Account": "tim-ann", "To_Account": "tim-ben", "MsgKey": message["msgID"]}],
+    }
+    query = {"identifier": "boss", "usersig": tokens.mint("boss", 60, stack.token_secret, role="admin"), "random": "1"}
+
+    answer = httpx.post(stack.http.replace("/v1", "/v4") + "/openim/c2c_msg_read_receipt", params=query, json=body)
+
+    assert answer.json()["C2CMsgInfo"] == [{"MsgKey": message["msgID"], "Code": 0}]
+    assert ann.receipts(message)[0]["isPeerRead"]
+    assert ben.call("GET", "/conversations")["conversationList"][0]["unreadCount"] == 1
+    openapi = httpx.get(stack.http + "/openapi.json").json()
+    assert openapi["openapi"] == "3.1.0"
+    assert "/v1/read-receipts" in openapi["paths"]
+
+
 def test_a_socket_that_connects_while_it_is_pushed_to_stays(user: Make) -> None:
     """Until $connect has answered API Gateway calls a socket gone; such a one must not be forgotten."""
     ann, ben = user("come-ann"), user("come-ben")
