@@ -14,6 +14,7 @@ from chalice.app import Chalice, DynamoDBEvent, Response, WebsocketEvent
 
 from chalicelib import (
     answers,
+    catch_up,
     chat,
     codes,
     groups,
@@ -106,6 +107,12 @@ def send_read_receipts(caller: Caller, request: requests.ReadReceipts) -> answer
 @answering(body=requests.MessageIDs)
 def query_read_receipts(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound:
     return read_receipts.query(caller, request)
+
+
+@app.route("/v1/read-receipts/changes", methods=["GET"])
+@answering(query=requests.ChangesSince)
+def get_read_receipt_changes(caller: Caller, request: requests.ChangesSince) -> answers.Changes:
+    return catch_up.changes_since(caller, request)
 
 
 @app.route("/v1/messages/{msg_id}/read-members", methods=["GET"])

@@ -4,6 +4,7 @@ edges        http, sockets                               a request in, an answer
              tim_rest                                    TIM's server API, translated
              documents                                   OpenAPI and AsyncAPI, made from all below
 deeds        read_receipts, which marks read by chat    what readers and senders do
+             catch_up                                    what a sender missed while away
              groups, chat, preferences                   what members do, and administrators
              presence                                    sockets that come and go
              read_stream, message_stream, mark_stream    what follows from what users did

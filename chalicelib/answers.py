@@ -140,6 +140,18 @@ class ReceiptsFound(Struct, frozen=True):
     resultList: list[MessageResult]
 
 
+class Changes(Struct, frozen=True):
+    """Receipts that changed. Go on with `cursor` until `isFinished`, and keep it for the next time.
+
+    Something may come twice. Where `isComplete` is false the cursor was older than what is kept: ask for all you show.
+    """
+
+    receiptList: list[ReceiptShape]
+    cursor: str
+    isFinished: bool
+    isComplete: bool
+
+
 class ReadMember(Struct, frozen=True):
     userID: str
     readAtMs: int | UnsetType = UNSET

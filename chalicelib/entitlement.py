@@ -18,14 +18,19 @@ from chalicelib.store import console
 from chalicelib.store.conversations import Draw
 
 
-def check_client(caller: Caller, conversation: Conversation) -> None:
-    """Refuse with 7013 whom the edition or their client's version keeps from receipts of this conversation."""
+def check_edition() -> None:
+    """Refuse with 7013 below the premium edition."""
     if not console.current().has_receipts:
         raise Refusal(
             codes.NOT_SUPPORTED,
             "Read receipts need the premium edition; an administrator sets it with PUT /v1/admin/settings. "
             "Messages that ask for none are sent as ever.",
         )
+
+
+def check_client(caller: Caller, conversation: Conversation) -> None:
+    """Refuse with 7013 whom the edition or their client's version keeps from receipts of this conversation."""
+    check_edition()
     if not caller.sdk_version.has_receipts(in_group=conversation.is_group):
         kind, since = ("Group", GROUP_RECEIPTS_SINCE) if conversation.is_group else ("C2C", C2C_RECEIPTS_SINCE)
         raise Refusal(

@@ -35,6 +35,9 @@ INVITED_PER_CALL_MAX = 5000
 # Rows of one page, of whatever list.
 PAGE_SIZE_MAX = 100
 
+# Batches of changed receipts in one page of a catch-up: each may name 20 blocks of messages.
+CHANGES_PER_PAGE_MAX = 10
+
 # Segments (of 80 members) examined for one page of a read-members list, so that its time stays bounded in a group of
 # any size. A page may come out short, even empty; `isFinished` says whether there is more.
 SEGMENTS_PER_PAGE_MAX = 16

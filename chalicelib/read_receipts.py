@@ -74,6 +74,12 @@ def query(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound
     )
 
 
+def receipts_of_own(user_id: str, conversation: Conversation, seqs: Sequence[int]) -> list[Receipt]:
+    """The receipts of those of these messages that this user sent, may see now, and asked for receipts."""
+    headers = {seq: header for seq, header in _own(user_id, conversation, seqs).items() if header.need_read_receipt}
+    return receipts_of(conversation, headers)
+
+
 def read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
     """getGroupMessageReadMemberList: who has read an own message (and when), or has not, by ordinal.
 

@@ -11,10 +11,10 @@ from typing import Any
 from chalicelib import answers, log, push
 from chalicelib.core import audience
 from chalicelib.core.caller import SDKVersion
-from chalicelib.core.conversation import Conversation, encode_msg_id
+from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
 from chalicelib.core.tiles import ReadDelta, TileKey, block_of, count_readers, fold, offset_of, seq_at
-from chalicelib.store import members, messages, reads, receipts
+from chalicelib.store import changes, members, messages, reads, receipts
 from chalicelib.store.users import User
 
 # The sequence number of a stream record, by which a failure is reported.
@@ -72,7 +72,7 @@ def _fold(deltas: Mapping[SequenceNumber, ReadDelta]) -> set[SequenceNumber]:
 
 
 def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery, set[SequenceNumber]]:
-    """Tell each sender how far their messages have been read, unless they have read receipts turned off.
+    """Tell each sender how far their messages have been read, unless they have read receipts turned off; and note it.
 
     Returns the records whose counts could not be read.
     """
@@ -94,6 +94,8 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
         return answers.receipt_frames(news[sender.user_id], version) if sender.read_receipts else []
 
     try:
+        for sender, list_ in news.items():
+            changes.note(sender, (decode_msg_id(receipt.msg_id) for receipt in list_))
         return push.deliver(news, frames), failed
     except Exception as error:  # noqa: BLE001  # all of it comes again; the folds stay
         log.failure("announce", error, senders=len(news))

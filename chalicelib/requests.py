@@ -127,6 +127,13 @@ class ChangeAdminSettings(Request, frozen=True):
     retentionDays: Annotated[int, Meta(ge=1, le=limits.RETENTION_DAYS_MAX)] | UnsetType | None = UNSET
 
 
+class ChangesSince(Request, frozen=True):
+    """What changed since a cursor that this call gave before; without one, the cursor to begin with."""
+
+    since: Annotated[str, Meta(max_length=32)] = ""
+    count: Annotated[int, Meta(ge=1, le=limits.CHANGES_PER_PAGE_MAX)] = limits.CHANGES_PER_PAGE_MAX
+
+
 class ReadMemberPage(Request, frozen=True):
     """getGroupMessageReadMemberList: a page of those who have, or have not, read a message."""
 

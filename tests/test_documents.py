@@ -90,6 +90,8 @@ def test_real_answers_conform(world: World, openapi: Json) -> None:
     call(alice, "POST", "/v1/read-receipts/query", ids)
     call(alice, "POST", "/v1/read-receipts/query", {"msgIDs": [private["msgID"]]})
     call(bob, "POST", "/v1/read-receipts/query", ids)
+    since = call(alice, "GET", "/v1/read-receipts/changes")["cursor"]
+    call(alice, "GET", "/v1/read-receipts/changes", query={"since": since})
     call(alice, "GET", "/v1/messages/{msgID}/read-members", msgID=message["msgID"])
     call(alice, "GET", "/v1/conversations")
     call(alice, "GET", "/v1/conversations/{conversationID}/messages", conversationID="c2c_bob")

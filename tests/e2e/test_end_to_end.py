@@ -179,6 +179,24 @@ def test_the_console_applies_to_running_functions_within_seconds(user: Make, sta
             admin.call("PUT", "/admin/settings", {"receiptGroupTypes": before})
 
 
+def test_what_a_dead_socket_missed_is_there_after_a_reconnect(user: Make) -> None:
+    ann, ben = user("back-ann"), user("back-ben")
+    ann.create_group("back", ["back-ben"])
+    sent = [ann.send("1", group="back"), ann.send("2", user="back-ben")]
+    with ann.device():
+        cursor = ann.call("GET", "/read-receipts/changes")["cursor"]
+    for message in sent:
+        ben.read(message)
+    deadline = time.monotonic() + 20
+    known: dict[str, int] = {}
+    while len(known) < len(sent) and time.monotonic() < deadline:
+        answer = ann.call("GET", "/read-receipts/changes", since=cursor)
+        known.update({receipt["msgID"]: receipt["readCount"] for receipt in answer["receiptList"]})
+        assert answer["isComplete"]
+
+    assert known == {message["msgID"]: 1 for message in sent}
+
+
 def test_tims_server_api_is_there_too(user: Make, stack: LocalStack) -> None:
     ann, ben = user("tim-ann"), user("tim-ben")
     message = ann.send("hi", user="tim-ben")
