@@ -1,6 +1,6 @@
 # make run     the whole system on a local AWS, with demo users, until Ctrl-C (PERSIST=1 keeps the data, PORT=… moves it)
 # make demo    a scripted conversation over the real endpoints, checked as it goes
-# make token   a token for USER=… of the running stack (ADMIN=1: one that may use the console)
+# make token   a token for USER=… of the local stack (ADMIN=1: one that may use the console)
 # make test    everything: pure logic, every handler on moto, the packaged stack on a local AWS
 # make check   ruff and mypy
 # make clean   forget the virtual environment and all local data
@@ -18,7 +18,7 @@ export TOKEN_USER := $(value USER)
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed (PYTHON=… chooses one)."; exit 1; }
