@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.caller import SDKVersion
+from chalicelib.core.caller import Caller, SDKVersion
+
+
+def test_nobody_is_an_administrator_unless_it_is_said() -> None:
+    assert not Caller("alice").is_admin
+
 
 numbers = st.lists(st.integers(0, 99_999), min_size=1, max_size=4)
 

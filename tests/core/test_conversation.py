@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
+from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id, is_group_id, is_user_id
 from chalicelib.limits import SEQ_MAX
 
 ALPHABET = "ABCabc019_-.@#"
@@ -19,6 +19,21 @@ seqs = st.integers(min_value=1, max_value=SEQ_MAX)
 @given(conversations, seqs)
 def test_a_msg_id_comes_apart_into_what_it_was_made_of(conversation: Conversation, seq: int) -> None:
     assert decode_msg_id(encode_msg_id(conversation, seq)) == (conversation, seq)
+
+
+def test_the_longest_names_and_the_largest_seq_are_allowed_and_no_more() -> None:
+    group, alice, bob = "g" * 48, "a" * 32, "b" * 32
+
+    for conversation in (Conversation.of_group(group), Conversation.between(alice, bob)):
+        assert decode_msg_id(encode_msg_id(conversation, SEQ_MAX)) == (conversation, SEQ_MAX)
+        with pytest.raises(ValueError, match="not a msgID"):
+            decode_msg_id(encode_msg_id(conversation, SEQ_MAX + 1))
+    assert [is_group_id(group), is_group_id(group + "g"), is_user_id(alice), is_user_id(alice + "a")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 @given(conversations, seqs)
