@@ -71,7 +71,7 @@ def edge(app: Chalice) -> Callable[..., Callable[[View], View]]:
                 return Response(answers.encode(result).decode(), headers=_JSON, status_code=status)
 
             returns = view.__annotations__["return"]
-            answer.operation = Operation(view.__name__, body, query, returns, public)  # type: ignore[attr-defined]
+            answer.operation = Operation(view.__name__, body, query, returns, public)  # type: ignore[attr-defined]  # read by documents
             return answer
 
         return decorate
