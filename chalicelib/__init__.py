@@ -1,5 +1,6 @@
 """Read receipts, serverless. From the outside in; each imports only from below, and from the last two lines:
 
+handlers/    http, sockets, streams                      the functions, by what wakes them
 edges        http, sockets                               a request in, an answer or a refusal out
              tim_rest                                    TIM's server API, translated
              documents                                   OpenAPI and AsyncAPI, made from all below

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
-from chalice.app import Chalice, Request, Response
+from chalice.app import Blueprint, Request, Response
 
 from chalicelib import answers, codes, log, requests, tokens
 from chalicelib.codes import Refusal
@@ -30,15 +30,15 @@ class Operation:
 View = Callable[..., Any]
 
 
-def edge(app: Chalice) -> Callable[..., Callable[[View], View]]:
-    """The decorator for this app's views.
+def edge(routes: Blueprint) -> Callable[..., Callable[[View], View]]:
+    """The decorator for views of these routes.
 
     `@answering(body=CreateGroup)` or `@answering(query=HistoryPage)`: the view is called with the verified caller, its
     path parameters and the request in that shape; with `public=True` anybody may ask, and it is called with nothing.
     What it returns becomes the JSON of a 200, a `Refusal` becomes `{"code", "desc"}` with its status, and whatever else
     goes wrong a 500 with 10002 that is logged.
     """
-    app.register_middleware(_in_our_words, "http")
+    routes.register_middleware(_in_our_words, "http")
 
     def answering(
         *,
@@ -50,8 +50,7 @@ def edge(app: Chalice) -> Callable[..., Callable[[View], View]]:
             @wraps(view)
             def answer(**path: str) -> Response:
                 started = perf_counter()
-                request = app.current_request
-                assert request is not None, "Chalice sets it before it calls a view"
+                request = routes.current_request
                 try:
                     status = 200
                     result = view() if public else _result(view, request, path, body, query)
