@@ -79,4 +79,11 @@ TOKEN_EXPIRY_MAX_S = 253_402_300_799
 USER_SIG_BYTES_MAX = 4096
 
 # HS256 wants a key as long as its hash (RFC 7518 §3.2).
-TOKEN_SECRET_BYTES_MIN = 32
+TOKEN_KEY_BYTES_MIN = 32
+
+# How long a function goes by a key it has read; and how soon it looks again when a signature fits no key it knows.
+KEY_KEPT_S = 300
+KEY_RECHECK_S = 30
+
+# How long the key before the current one is accepted: longer than back ends take to change over.
+KEY_OVERLAP_S = 24 * 3600

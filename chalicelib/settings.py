@@ -13,15 +13,15 @@ def push_endpoint() -> str:
     return os.environ["PUSH_ENDPOINT"]
 
 
-def token_secret() -> str:
-    """The key that tokens are signed with, a parameter of the stack."""
-    return os.environ["TOKEN_SECRET"]
+def key_arn(name: str) -> str:
+    """Where Secrets Manager keeps one of the stack's keys, such as `TOKEN_KEY`."""
+    return os.environ[f"{name}_ARN"]
 
 
-def usersig() -> tuple[int, str] | None:
-    """The TIM app ID and key that UserSigs are verified with; None where they are not accepted."""
-    app_id, key = os.environ.get("USERSIG_APP_ID", ""), os.environ.get("USERSIG_KEY", "")
-    return (int(app_id), key) if app_id and key else None
+def usersig_app_id() -> int | None:
+    """The TIM app whose UserSigs are accepted; None where none are."""
+    app_id = os.environ.get("USERSIG_APP_ID", "")
+    return int(app_id) if app_id else None
 
 
 def usersig_admins() -> list[str]:

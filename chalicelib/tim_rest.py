@@ -110,8 +110,8 @@ def _do(request: Request, name: str) -> Answer:
 def _check_admin(query: Mapping[str, str]) -> None:
     """Let in whom a token shows to be the identifier, if that is an administrator. Refuses with 60010 or 7xxxx."""
     caller = tokens.verify(query.get("usersig", ""), query.get("identifier", ""))
-    app = settings.usersig()
-    if app and query.get("sdkappid", str(app[0])) != str(app[0]):
+    app_id = settings.usersig_app_id()
+    if app_id is not None and query.get("sdkappid", str(app_id)) != str(app_id):
         raise Refusal(codes.TOKEN_OTHER_APP)
     if not (caller.is_admin or caller.user_id in settings.usersig_admins()):
         raise Refusal(codes.NOT_ADMIN)

@@ -1,19 +1,22 @@
 """Bearer tokens: JWT, HS256 and nothing else, `sub` is the userID, `exp` is required; `role: admin` opens
 the console.
 
-The product's own back end mints them with the stack's secret when its users log in; `mint` is for local use and tests.
+The product's own back end mints them with the stack's token key when its users log in; `mint` is for the commands and
+tests.
 """
 
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 
 import jwt
 from jwt.types import Options
 
-from chalicelib import codes, settings, usersig
+from chalicelib import codes, keys, settings, usersig
 from chalicelib.codes import Refusal
 from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import is_user_id
-from chalicelib.limits import TOKEN_EXPIRY_MAX_S, TOKEN_SECRET_BYTES_MIN
+from chalicelib.limits import TOKEN_EXPIRY_MAX_S, TOKEN_KEY_BYTES_MIN
 
 _ALGORITHM = "HS256"
 
@@ -32,8 +35,11 @@ def verify(token: str, stated_user_id: str = "") -> Caller:
     """
     if not token:
         raise Refusal(codes.TOKEN_MISSING)
-    app = settings.usersig()
-    caller = usersig.verify(token, *app) if app and "." not in token else _verify_jwt(token)
+    app_id = settings.usersig_app_id()
+    if app_id is not None and "." not in token:
+        caller = usersig.verify(token, app_id, keys.accepted(keys.USERSIG))
+    else:
+        caller = _verify_jwt(token, keys.accepted(keys.TOKEN))
     if not is_user_id(caller.user_id):
         raise Refusal(codes.TOKEN_BAD, "The token's user is not a userID.")
     if stated_user_id and stated_user_id != caller.user_id:
@@ -41,14 +47,22 @@ def verify(token: str, stated_user_id: str = "") -> Caller:
     return caller
 
 
-def _verify_jwt(token: str) -> Caller:
+def _verify_jwt(token: str, accepted: Iterable[str]) -> Caller:
+    for key in accepted:
+        with suppress(jwt.InvalidSignatureError):
+            return _caller(token, key)
+    raise Refusal(codes.TOKEN_WRONG_KEY)
+
+
+def _caller(token: str, key: str) -> Caller:
+    """Whom a token names. InvalidSignatureError if it was signed with another key."""
     try:
-        claims = jwt.decode(token, _checked(settings.token_secret()), algorithms=[_ALGORITHM], options=_OPTIONS)
+        claims = jwt.decode(token, _checked(key), algorithms=[_ALGORITHM], options=_OPTIONS)
         caller = Caller(claims["sub"], int(claims["exp"]), is_admin=claims.get("role") == ADMIN)
+    except jwt.InvalidSignatureError:
+        raise
     except jwt.ExpiredSignatureError as error:
         raise Refusal(codes.TOKEN_EXPIRED) from error
-    except jwt.InvalidSignatureError as error:
-        raise Refusal(codes.TOKEN_WRONG_KEY) from error
     except (jwt.InvalidTokenError, ValueError, OverflowError, RecursionError) as error:
         raise Refusal(codes.TOKEN_BAD) from error
     if caller.expires_at_s > TOKEN_EXPIRY_MAX_S:
@@ -56,19 +70,19 @@ def _verify_jwt(token: str) -> Caller:
     return caller
 
 
-def mint(user_id: str, lifetime_s: int, secret: str = "", *, role: str = "") -> str:
-    """A token for this user, good for so many seconds; signed with the stack's own secret if none is given.
+def mint(user_id: str, lifetime_s: int, key: str = "", *, role: str = "") -> str:
+    """A token for this user, good for so many seconds; signed with the stack's own key if none is given.
 
-    ValueError if it is not a userID, RuntimeError if the secret is too short.
+    ValueError if it is not a userID, RuntimeError if the key is too short.
     """
     if not is_user_id(user_id):
         raise ValueError(f"not a userID: {user_id!r}")
     now = int(time.time())
     claims = {"sub": user_id, "iat": now, "exp": now + lifetime_s, **({"role": role} if role else {})}
-    return jwt.encode(claims, _checked(secret or settings.token_secret()), algorithm=_ALGORITHM)
+    return jwt.encode(claims, _checked(key or keys.current(keys.TOKEN)), algorithm=_ALGORITHM)
 
 
-def _checked(secret: str) -> str:
-    if len(secret.encode()) < TOKEN_SECRET_BYTES_MIN:
-        raise RuntimeError(f"The token secret is shorter than {TOKEN_SECRET_BYTES_MIN} bytes.")
-    return secret
+def _checked(key: str) -> str:
+    if len(key.encode()) < TOKEN_KEY_BYTES_MIN:
+        raise RuntimeError(f"The token key is shorter than {TOKEN_KEY_BYTES_MIN} bytes.")
+    return key

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import zlib
 from base64 import b64decode, b64encode
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct, field
@@ -31,12 +32,13 @@ class _Signed(Struct):
     user_buffer: str | None = field(name="TLS.userbuf", default=None)
 
 
-def verify(user_sig: str, app_id: int, key: str) -> Caller:
-    """The caller whom a UserSig names. Refuses with 70001, 70003, 70009 or 70014."""
+def verify(user_sig: str, app_id: int, accepted: Iterable[str]) -> Caller:
+    """The caller whom a UserSig names, signed with one of these keys. Refuses with 70001, 70003, 70009 or 70014."""
     signed = _parse(user_sig)
     if signed.app_id != app_id:
         raise Refusal(codes.TOKEN_OTHER_APP)
-    if not hmac.compare_digest(_signature(signed, key).encode(), signed.signature.encode()):
+    theirs = signed.signature.encode()
+    if not any(hmac.compare_digest(_signature(signed, key).encode(), theirs) for key in accepted):
         raise Refusal(codes.TOKEN_WRONG_KEY)
     expires_at_s = signed.time + signed.expire
     if not 0 < expires_at_s <= limits.TOKEN_EXPIRY_MAX_S:

@@ -59,7 +59,7 @@ def _stack() -> Iterator[tuple[str, str, dict[str, str]]]:
         yield running["http"], running["websocket"], running["tokens"]
         return
     with tempfile.TemporaryDirectory() as folder, local_stack(Path(folder) / "ministack.log", report=print) as stack:
-        yield stack.http, stack.websocket, {user: tokens.mint(user, 3600, stack.token_secret) for user in USERS}
+        yield stack.http, stack.websocket, {user: tokens.mint(user, 3600, stack.token_key) for user in USERS}
 
 
 def _c2c(users: dict[str, User], phone: Device, laptop: Device) -> None:

@@ -18,12 +18,12 @@ _BUCKET = "read-receipts-code"
 
 @dataclass(frozen=True)
 class LocalStack:
-    """Where the deployed stack is reached, and the secret its tokens are signed with."""
+    """Where the deployed stack is reached, and the key its tokens are signed with."""
 
     aws: LocalAWS
     http: str
     websocket: str
-    token_secret: str
+    token_key: str
     outputs: dict[str, str]
 
 
@@ -33,7 +33,7 @@ def local_stack(
     *,
     state: Path | None = None,
     port: int | None = None,
-    token_secret: str | None = None,
+    token_key: str | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Iterator[LocalStack]:
     """Start a local AWS and deploy the stack to it, by the same template and commands as anywhere.
@@ -41,7 +41,7 @@ def local_stack(
     `state` is a folder in which everything is kept for the next time. `report` is told each step that is done.
     RuntimeError if it does not start, CalledProcessError with the output if packaging or deploying fails.
     """
-    secret = token_secret or secrets.token_urlsafe(32)
+    key = token_key or secrets.token_urlsafe(32)
     started = time.monotonic()
 
     def done(step: str) -> None:
@@ -51,8 +51,9 @@ def local_stack(
         done(f"a local AWS is up at {aws.url}")
         template = package(Path(folder))
         done("the code is packaged")
-        parameters = {"TokenSecret": secret, "ExecuteApiBase": aws.execute_api}
+        parameters = {"ExecuteApiBase": aws.execute_api}
         outputs = deploy(template, STACK_NAME, _BUCKET, parameters, REGION, aws.environment)
+        aws.client("secretsmanager").put_secret_value(SecretId=outputs["TokenKey"], SecretString=key)
         if state:
             _restart_streams(aws)
         done("the stack is deployed: tables, streams, functions, both APIs")
@@ -60,7 +61,7 @@ def local_stack(
             aws=aws,
             http=f"{aws.execute_api}/{outputs['RestAPIId']}/api/v1",
             websocket=f"{aws.execute_api}/{outputs['WebsocketAPIId']}/api".replace("http://", "ws://", 1),
-            token_secret=secret,
+            token_key=key,
             outputs=outputs,
         )
 

@@ -31,7 +31,7 @@ from stack.template import PROJECT
 
 LOCAL = Path(os.environ.get("LOCAL_DIR", PROJECT / ".local"))
 STACK_FILE = LOCAL / "stack.json"
-SECRET_FILE = LOCAL / "token-secret"
+KEY_FILE = LOCAL / "token-key"
 
 DEMO_USERS = ("alice", "bob", "carol", "dave", "erin")
 DEMO_GROUP = "demo"
@@ -68,7 +68,7 @@ def main() -> int:
             LOCAL / "ministack.log",
             state=LOCAL / "state" if options.persist else None,
             port=port,
-            token_secret=local_secret(),
+            token_key=local_key(),
             report=lambda step: print(step, flush=True),
         ) as stack:
             _introduce(stack)
@@ -100,19 +100,19 @@ def running_stack() -> dict[str, Any] | None:
     return None
 
 
-def local_secret() -> str:
-    """The secret of this checkout's local stacks: made at the first run, and never leaving it."""
-    if not SECRET_FILE.exists():
+def local_key() -> str:
+    """The token key of this checkout's local stacks: made at the first run, and never leaving it."""
+    if not KEY_FILE.exists():
         LOCAL.mkdir(parents=True, exist_ok=True)
-        SECRET_FILE.touch(mode=0o600)
-        SECRET_FILE.write_text(secrets.token_urlsafe(32))
-    return SECRET_FILE.read_text()
+        KEY_FILE.touch(mode=0o600)
+        KEY_FILE.write_text(secrets.token_urlsafe(32))
+    return KEY_FILE.read_text()
 
 
 def _introduce(stack: LocalStack) -> None:
     """Make the demo users and their group, write `stack.json`, and say what to try."""
-    minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_secret) for user in DEMO_USERS}
-    minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_secret, role=tokens.ADMIN)
+    minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_key) for user in DEMO_USERS}
+    minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_key, role=tokens.ADMIN)
     already_there = suppress(Refused)  # if the data was kept
     with User(stack.http, stack.websocket, DEMO_USERS[0], minted[DEMO_USERS[0]]) as owner, already_there:
         owner.create_group(DEMO_GROUP, list(DEMO_USERS[1:]), name="Demo group")

@@ -2,7 +2,7 @@
 
     python -m stack.token USER [--hours 24]
 
-For another stack, set TOKEN_SECRET to its secret.
+For another stack, set TOKEN_KEY to its token key.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 
 from chalicelib import tokens
 from chalicelib.core.conversation import is_user_id
-from stack.run import local_secret
+from stack.run import local_key
 
 
 def main() -> int:
@@ -23,9 +23,9 @@ def main() -> int:
     options = parser.parse_args()
     if not is_user_id(options.user):
         parser.error(f"not a userID: {options.user!r}")
-    secret = os.environ.get("TOKEN_SECRET") or local_secret()
+    key = os.environ.get("TOKEN_KEY") or local_key()
     role = tokens.ADMIN if options.admin else ""
-    print(tokens.mint(options.user, int(options.hours * 3600), secret, role=role))
+    print(tokens.mint(options.user, int(options.hours * 3600), key, role=role))
     return 0
 
 

@@ -15,7 +15,6 @@ os.environ.update(
         "AWS_SECRET_ACCESS_KEY": "example",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # moto does not know the account-based hosts
-        "TOKEN_SECRET": "an example of a secret, for tests only",
         "PUSH_ENDPOINT": "https://sockets.execute-api.us-east-1.amazonaws.com/api",
         **{f"{name.upper()}_TABLE": name for name in TABLES},
     }
@@ -26,7 +25,22 @@ os.environ.pop("AWS_ENDPOINT_URL", None)
 settings.register_profile("any machine", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("any machine")
 
-from tests.world import World  # noqa: E402  # after the environment is set
+from chalicelib import keys as stack_keys  # noqa: E402  # after the environment is set
+from tests.fakes import FakeKeys  # noqa: E402
+from tests.world import World  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> FakeKeys:
+    """The stack's keys: examples that open nothing."""
+    fake = FakeKeys(
+        TOKEN_KEY="an example of a token key, for tests only",
+        USERSIG_KEY="an example of a UserSig key, for tests only",
+        WEBHOOK_KEY="an example of a webhook key, for tests only",
+    )
+    monkeypatch.setattr(stack_keys, "stored", fake.stored)
+    stack_keys.forget()
+    return fake
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Doubles with visible state, for what moto does not play: sockets that receive, and sockets that are gone."""
+"""Doubles with visible state: keys, and for what moto does not play, sockets that receive and sockets that are gone."""
 
 from collections import defaultdict
 from typing import Any
@@ -8,6 +8,8 @@ import msgspec
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.hooks import BaseEventHooks
+
+from chalicelib import clock
 
 
 class FakeSockets:
@@ -60,3 +62,27 @@ class _Body:
 
 def _answer(request: AWSPreparedRequest, status: int) -> AWSResponse:
     return AWSResponse(request.url, status, HTTPHeaders(), _Body())
+
+
+class FakeKeys:
+    """The stack's keys, as Secrets Manager would keep them: each with its values, the current one last, and since when.
+
+    `reads` counts how often one was asked for. While `broken`, none can be read.
+    """
+
+    def __init__(self, **values: str) -> None:
+        self.values: dict[str, list[tuple[str, int]]] = {name: [(value, 0)] for name, value in values.items()}
+        self.reads = 0
+        self.broken = False
+
+    def rotate(self, name: str, value: str) -> None:
+        self.values[name].append((value, clock.now_ms()))
+
+    def stored(self, name: str, stage: str) -> tuple[str, int] | None:
+        """What `keys.stored` asks of Secrets Manager."""
+        self.reads += 1
+        if self.broken:
+            raise ConnectionError("Secrets Manager does not answer")
+        values = self.values[name]
+        index = {"AWSCURRENT": -1, "AWSPREVIOUS": -2}[stage]
+        return values[index] if len(values) >= -index else None

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 import pytest
 
-from chalicelib import clock, codes, settings, tokens
+from chalicelib import clock, codes, keys, tokens
 from chalicelib.codes import Code, Refusal
 from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.limits import CONNECTIONS_PER_USER_MAX
@@ -119,7 +119,6 @@ def other_user(world: World, _: Patch) -> Answer:
 
 def other_app(world: World, patch: Patch) -> Answer:
     patch.setenv("USERSIG_APP_ID", "1400000002")
-    patch.setenv("USERSIG_KEY", test_usersig.KEY)
     patch.setattr(clock, "now_ms", lambda: test_usersig.SIGNED_AT_S * 1000)
     return world.call("GET", "/conversations", token=test_usersig.ALICE)
 
@@ -151,7 +150,7 @@ SCENARIOS: dict[Code, Scenario] = {
     codes.TOKEN_EXPIRED: with_token(lambda: tokens.mint("alice", -1)),
     codes.TOKEN_MISSING: with_token(lambda: ""),
     codes.TOKEN_BAD: with_token(lambda: "nonsense"),
-    codes.TOKEN_WRONG_KEY: with_token(lambda: jwt.encode({"sub": "alice"}, settings.token_secret() * 2)),
+    codes.TOKEN_WRONG_KEY: with_token(lambda: jwt.encode({"sub": "alice"}, keys.current(keys.TOKEN) * 2)),
     codes.TOKEN_OTHER_USER: other_user,
     codes.TOKEN_OTHER_APP: other_app,
     codes.CONTENT_TOO_LONG: lambda world, _: world.user("alice").tries_to_send(world.user("bob"), "x" * 12289),

@@ -154,7 +154,6 @@ def test_only_administrators_call_it(world: World) -> None:
 
 def test_an_administrators_user_sig_opens_it_for_its_app(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USERSIG_APP_ID", str(APP_ID))
-    monkeypatch.setenv("USERSIG_KEY", KEY)
     monkeypatch.setenv("USERSIG_ADMINS", "administrator,other")
     body = {"Report_Account": "bob", "Peer_Account": "alice"}
 

@@ -6,16 +6,17 @@ from typing import Any
 import jwt
 import pytest
 
+from chalicelib import keys as stack_keys
 from chalicelib import tokens
 from chalicelib.codes import Refusal
 from chalicelib.core.caller import Caller
-from chalicelib.settings import token_secret
+from tests.fakes import FakeKeys
 
 HOUR = 3600
 
 
 def signed(claims: dict[str, Any], key: str | None = None, algorithm: str = "HS256") -> str:
-    return jwt.encode(claims, key or token_secret(), algorithm=algorithm)
+    return jwt.encode(claims, key or stack_keys.current(stack_keys.TOKEN), algorithm=algorithm)
 
 
 def good() -> dict[str, Any]:
@@ -39,7 +40,11 @@ def test_a_good_token_names_its_user_and_until_when() -> None:
         pytest.param(lambda: "a.b.c", 70003, id="not base64"),
         pytest.param(lambda: "é" * 50, 70003, id="not ascii"),
         pytest.param(lambda: jwt.encode(good(), key="", algorithm="none"), 70003, id="alg none"),
-        pytest.param(lambda: signed(good(), token_secret() * 2, "HS512"), 70003, id="another algorithm"),
+        pytest.param(
+            lambda: signed(good(), "another key, long enough to be taken for one", "HS512"),
+            70003,
+            id="another algorithm",
+        ),
         pytest.param(lambda: signed({"exp": int(time.time()) + HOUR}), 70003, id="no sub"),
         pytest.param(lambda: signed({"sub": "alice"}), 70003, id="no exp"),
         pytest.param(lambda: signed({**good(), "sub": 5}), 70003, id="sub is no string"),
@@ -73,8 +78,8 @@ def test_a_token_whose_claims_were_changed_is_refused() -> None:
     assert refused.value.code.number == 70009
 
 
-def test_a_short_secret_is_not_worked_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN_SECRET", "short")
+def test_a_short_key_is_not_worked_with(keys: FakeKeys) -> None:
+    keys.rotate("TOKEN_KEY", "short")
 
     with pytest.raises(RuntimeError, match="shorter than 32 bytes"):
         tokens.mint("alice", HOUR)
@@ -90,7 +95,7 @@ def test_only_the_role_admin_is_an_administrator(role: Any) -> None:
     assert tokens.verify(signed({**good(), "role": "admin"})).is_admin
 
 
-def test_no_token_is_minted_for_nobody_or_with_a_short_secret() -> None:
+def test_no_token_is_minted_for_nobody_or_with_a_short_key() -> None:
     with pytest.raises(ValueError, match="not a userID"):
         tokens.mint("al ice", HOUR)
     with pytest.raises(RuntimeError, match="shorter"):

@@ -38,7 +38,6 @@ def unpacked(user_sig: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _configured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USERSIG_APP_ID", str(APP_ID))
-    monkeypatch.setenv("USERSIG_KEY", KEY)
     monkeypatch.setattr(clock, "now_ms", lambda: SIGNED_AT_S * 1000)
 
 
@@ -91,14 +90,14 @@ def test_an_expired_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_signed_with_another_key_is_refused() -> None:
     with pytest.raises(Refusal) as refused:
-        usersig.verify(ALICE, APP_ID, KEY + "x")
+        usersig.verify(ALICE, APP_ID, [KEY + "x"])
     assert refused.value.code.number == 70009
 
 
 def test_jwt_is_accepted_beside_it_and_without_configuration_only_jwt(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tokens.verify(tokens.mint("bob", 3600)).user_id == "bob"
 
-    monkeypatch.setenv("USERSIG_KEY", "")
+    monkeypatch.setenv("USERSIG_APP_ID", "")
     assert tokens.verify(tokens.mint("bob", 3600)).user_id == "bob"
     with pytest.raises(Refusal) as refused:
         tokens.verify(ALICE)

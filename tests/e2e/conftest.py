@@ -24,7 +24,7 @@ def user(stack: LocalStack) -> Iterator[Callable[[str], User]]:
     with ExitStack() as open_:
 
         def make(user_id: str) -> User:
-            token = tokens.mint(user_id, 3600, stack.token_secret)
+            token = tokens.mint(user_id, 3600, stack.token_key)
             return open_.enter_context(User(stack.http, stack.websocket, user_id, token))
 
         yield make

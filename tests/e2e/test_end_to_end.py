@@ -158,7 +158,7 @@ def test_a_conversation_marked_read_is_told_to_the_other_devices_and_the_peer(us
 
 def test_the_console_applies_to_running_functions_within_seconds(user: Make, stack: LocalStack) -> None:
     ann = user("con-ann")
-    admin_token = tokens.mint("admin", 600, stack.token_secret, role="admin")
+    admin_token = tokens.mint("admin", 600, stack.token_key, role="admin")
     with User(stack.http, stack.websocket, "admin", admin_token) as admin:
         ann.create_group("con", ["con-ben"], group_type="Community")
         with pytest.raises(Refused, match="45004"):
@@ -205,7 +205,7 @@ def test_tims_server_api_is_there_too(user: Make, stack: LocalStack) -> None:
         "Peer_Account": "tim-ann",
         "C2CMsgInfo": [{"From_Account": "tim-ann", "To_Account": "tim-ben", "MsgKey": message["msgID"]}],
     }
-    query = {"identifier": "boss", "usersig": tokens.mint("boss", 60, stack.token_secret, role="admin"), "random": "1"}
+    query = {"identifier": "boss", "usersig": tokens.mint("boss", 60, stack.token_key, role="admin"), "random": "1"}
 
     answer = httpx.post(stack.http.replace("/v1", "/v4") + "/openim/c2c_msg_read_receipt", params=query, json=body)
 

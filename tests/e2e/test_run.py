@@ -25,7 +25,7 @@ STOP_TIMEOUT_S = 40
 
 def command(local: Path, module: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     """One of the commands behind `make`, with a folder of its own for what it writes."""
-    theirs = {name: value for name, value in os.environ.items() if name != "TOKEN_SECRET"}
+    theirs = {name: value for name, value in os.environ.items() if name != "TOKEN_KEY"}
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=PROJECT,
@@ -150,7 +150,7 @@ def test_every_command_explains_itself(tmp_path: Path, module: str) -> None:
 
 def test_make_token_asks_whose_and_passes_any_user_id(tmp_path: Path) -> None:
     def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-        theirs = {**os.environ, "USER": "login", "LOCAL_DIR": str(tmp_path), "TOKEN_SECRET": "x" * 40}
+        theirs = {**os.environ, "USER": "login", "LOCAL_DIR": str(tmp_path), "TOKEN_KEY": "x" * 40}
         command = ["make", "-s", "token", f"READY={tmp_path}", f"BIN={Path(sys.executable).parent}", *arguments]
         return subprocess.run(command, cwd=PROJECT, env=theirs, capture_output=True, text=True, timeout=30)
 
