@@ -55,7 +55,7 @@ def _parse(user_sig: str) -> _Signed:
         unpacker = zlib.decompressobj()
         plain = unpacker.decompress(packed, limits.USER_SIG_BYTES_MAX)
         signed = msgspec.json.decode(plain, type=_Signed)
-    except (ValueError, zlib.error) as error:
+    except (ValueError, RecursionError, zlib.error) as error:
         raise Refusal(codes.TOKEN_BAD) from error
     if not unpacker.eof:  # cut off before the checksum, or larger than any can be
         raise Refusal(codes.TOKEN_BAD)

@@ -70,6 +70,7 @@ def test_what_the_official_signer_signs_is_accepted(user_sig: str, user_id: str,
         pytest.param(packed({**unpacked(ALICE), "TLS.userbuf": "eA=="}), 70009, id="buffer written in"),
         pytest.param(packed({**unpacked(ALICE), "TLS.sig": "é"}), 70009, id="strange signature"),
         pytest.param(packed(b'{"TLS.ver":"' + b"0" * 10_000_000 + b'"}'), 70003, id="unpacks to megabytes"),
+        pytest.param(packed(b'{"a":' + b"[" * 4000), 70003, id="nested deep"),
         pytest.param(ALICE[:-8], 70003, id="cut off"),
     ],
 )
