@@ -108,12 +108,18 @@ def _do(request: Request, name: str) -> Answer:
 
 
 def _check_admin(query: Mapping[str, str]) -> None:
-    """Let in whom a token shows to be the identifier, if that is an administrator. Refuses with 60010 or 7xxxx."""
-    caller = tokens.verify(query.get("usersig", ""), query.get("identifier", ""))
+    """Let in whom a token shows to be the identifier, if that is an administrator. Refuses with 60010 or 7xxxx.
+
+    A name makes an administrator only in a UserSig, which has no dots: in a JWT it is the role, as users of a product
+    may be called what they like.
+    """
+    token = query.get("usersig", "")
+    caller = tokens.verify(token, query.get("identifier", ""))
     app_id = settings.usersig_app_id()
     if app_id is not None and query.get("sdkappid", str(app_id)) != str(app_id):
         raise Refusal(codes.TOKEN_OTHER_APP)
-    if not (caller.is_admin or caller.user_id in settings.usersig_admins()):
+    is_named = "." not in token and caller.user_id in settings.usersig_admins()
+    if not (caller.is_admin or is_named):
         raise Refusal(codes.NOT_ADMIN)
 
 

@@ -152,6 +152,16 @@ def test_only_administrators_call_it(world: World) -> None:
     assert call(world, path, body, identifier="somebody-else")["ErrorCode"] == 70013
 
 
+def test_whoever_is_called_like_an_administrator_is_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product's users may choose their names; only TIM's own key makes an administrator of one."""
+    monkeypatch.setenv("USERSIG_ADMINS", "administrator")
+    body = {"Report_Account": "bob", "Peer_Account": "alice"}
+
+    answer = call(world, f"{OPENIM}/admin_set_msg_read", body, tokens.mint("administrator", 60))
+
+    assert answer["ErrorCode"] == 60010
+
+
 def test_an_administrators_user_sig_opens_it_for_its_app(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USERSIG_APP_ID", str(APP_ID))
     monkeypatch.setenv("USERSIG_ADMINS", "administrator,other")
