@@ -65,12 +65,11 @@ def invite(caller: str, group_id: str, request: requests.InviteMembers) -> answe
     Users join in transactions of up to 99. Where one fails, those before it have joined and are reported so. If the
     inviter is removed meanwhile, the rest is refused.
     """
-    state = _group(group_id)
-    joins_alone = set(request.userList) == {caller} and state.group_type in _JOINED_FREELY
-    if not joins_alone:
-        _as_member(caller, group_id)
-    inviter = None if joins_alone else caller
-    return answers.Invited(_results(_join_all(state.conversation, request.userList, inviter)))
+    conversation = _conversation(group_id)
+    is_member = audience.is_member(members.of_user(conversation, caller))
+    if not is_member and not (set(request.userList) == {caller} and _is_joined_freely(conversation)):
+        raise Refusal(codes.NO_SUCH_GROUP)
+    return answers.Invited(_results(_join_all(conversation, request.userList, caller if is_member else None)))
 
 
 def remove(caller: str, group_id: str, user_id: str) -> answers.Outcome:
@@ -109,18 +108,28 @@ def list_members(caller: str, group_id: str, request: requests.MemberPage) -> an
     return answers.Members(found, nextSeq=0 if is_finished else examined + 1, isFinished=is_finished)
 
 
-def _group(group_id: str) -> State:
-    """The group as it is now. Refuses with 10010, also where the ID could not be one."""
-    state = is_group_id(group_id) and conversations.find(Conversation.of_group(group_id), consistent=True)
-    if not state:
+def _conversation(group_id: str) -> Conversation:
+    """The group of this ID, if there is one. Refuses with 10010 where the ID could not be one."""
+    if not is_group_id(group_id):
         raise Refusal(codes.NO_SUCH_GROUP)
-    return state
+    return Conversation.of_group(group_id)
+
+
+def _is_joined_freely(conversation: Conversation) -> bool:
+    state = conversations.find(conversation, consistent=True)
+    return state is not None and state.group_type in _JOINED_FREELY
 
 
 def _as_member(caller: str, group_id: str) -> State:
-    """The group as it is now, for one of its members. Refuses with 10010."""
-    state = _group(group_id)
-    if not audience.is_member(members.of_user(state.conversation, caller)):
+    """The group as it is now, for one of its members. Refuses with 10010.
+
+    Whether there is the group is asked last: so whoever is no member is refused as soon where there is one as where
+    there is none, and cannot tell by the time it takes.
+    """
+    conversation = _conversation(group_id)
+    is_member = audience.is_member(members.of_user(conversation, caller))
+    state = conversations.find(conversation, consistent=True) if is_member else None
+    if state is None:
         raise Refusal(codes.NO_SUCH_GROUP)
     return state
 

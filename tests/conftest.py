@@ -26,18 +26,14 @@ settings.register_profile("any machine", deadline=None, derandomize=bool(os.envi
 settings.load_profile("any machine")
 
 from chalicelib import keys as stack_keys  # noqa: E402  # after the environment is set
-from tests.fakes import FakeKeys  # noqa: E402
+from tests.fakes import EXAMPLE_KEYS, FakeKeys  # noqa: E402
 from tests.world import World  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
 def keys(monkeypatch: pytest.MonkeyPatch) -> FakeKeys:
     """The stack's keys: examples that open nothing."""
-    fake = FakeKeys(
-        TOKEN_KEY="an example of a token key, for tests only",
-        USERSIG_KEY="an example of a UserSig key, for tests only",
-        WEBHOOK_KEY="an example of a webhook key, for tests only",
-    )
+    fake = FakeKeys(**EXAMPLE_KEYS)
     monkeypatch.setattr(stack_keys, "stored", fake.stored)
     stack_keys.forget()
     return fake

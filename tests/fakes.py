@@ -64,6 +64,14 @@ def _answer(request: AWSPreparedRequest, status: int) -> AWSResponse:
     return AWSResponse(request.url, status, HTTPHeaders(), _Body())
 
 
+# Examples, which open nothing.
+EXAMPLE_KEYS = {
+    "TOKEN_KEY": "an example of a token key, for tests only",
+    "USERSIG_KEY": "an example of a UserSig key, for tests only",
+    "WEBHOOK_KEY": "an example of a webhook key, for tests only",
+}
+
+
 class FakeKeys:
     """The stack's keys, as Secrets Manager would keep them: each with its values, the current one last, and since when.
 
