@@ -6,6 +6,7 @@ Writes `.local/stack.json`, so that `make token`, `make demo` and any other tool
 """
 
 import argparse
+import asyncio
 import json
 import os
 import secrets
@@ -24,7 +25,7 @@ import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib import tokens
-from stack.client import Refused, User
+from receipts_client import Client, Refused
 from stack.local_aws import DEFAULT_PORT, free_port
 from stack.local_stack import STACK_NAME, LocalStack, local_stack
 from stack.template import PROJECT
@@ -116,6 +117,11 @@ def _introduce(stack: LocalStack) -> None:
     already_there = suppress(Refused)  # if the data was kept
     with User(stack.http, stack.websocket, DEMO_USERS[0], minted[DEMO_USERS[0]]) as owner, already_there:
         owner.create_group(DEMO_GROUP, list(DEMO_USERS[1:]), name="Demo group")
+=======
+    minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_secret) for user in DEMO_USERS}
+    minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_secret, role=tokens.ADMIN)
+    asyncio.run(_create_demo_group(stack, minted[DEMO_USERS[0]]))
+    asyncio.run(_create_demo_group(stack, minted[DEMO_USERS[0]]))
     described = {"http": stack.http, "websocket": stack.websocket, "tokens": minted}
     STACK_FILE.touch(mode=0o600)
     STACK_FILE.write_text(json.dumps(described, indent=2) + "\n")
@@ -139,6 +145,13 @@ Watch a whole conversation: `make demo` in another terminal. Ctrl-C stops it all
 """,
         flush=True,
     )
+
+
+async def _create_demo_group(stack: LocalStack, owners_token: str) -> None:
+    already_there = suppress(Refused)  # if the data was kept
+    async with Client(stack.http, stack.websocket, owners_token) as owner:
+        with already_there:
+            await owner.create_group(DEMO_GROUP, DEMO_USERS[1:], name="Demo group")
 
 
 def _follow_logs(stack: LocalStack) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib import tokens
-from stack.client import User
 from stack.local_stack import LocalStack, local_stack
+from tests.e2e.people import User
 
 
 @pytest.fixture(scope="session")

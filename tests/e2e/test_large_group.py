@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from stack.client import User
+from tests.e2e.people import User
 
 MEMBERS = 999
 MESSAGES = 30
