@@ -1,4 +1,4 @@
-"""Every way into the read-receipt service: HTTP calls, socket frames, and what the tables' streams report.
+"""Every way into the read-receipt service: HTTP calls, socket frames, what the tables' streams report, queues.
 
     a reader's client ── POST /v1/read-receipts ──▶ Reads ── stream ──▶ push_receipts ──▶ Receipts (tiles of bits)
                                                                            └──▶ the sender's sockets: "3 have read it"
@@ -13,11 +13,12 @@ what they say.
 from chalice.app import Chalice
 
 from chalicelib.handlers.http import http
+from chalicelib.handlers.queues import queues
 from chalicelib.handlers.sockets import sockets
 from chalicelib.handlers.streams import streams
 
 app = Chalice(app_name="read-receipts")
 app.experimental_feature_flags.add("WEBSOCKETS")
 
-for blueprint in (http, sockets, streams):
+for blueprint in (http, sockets, streams, queues):
     app.register_blueprint(blueprint)

@@ -1,6 +1,6 @@
 """Read receipts, serverless. From the outside in; each imports only from below, and from the last two lines:
 
-handlers/    http, sockets, streams                      the functions, by what wakes them
+handlers/    http, sockets, streams, queues              the functions, by what wakes them
 edges        http, sockets                               a request in, an answer or a refusal out
              tim_rest                                    TIM's server API, translated
              documents                                   OpenAPI and AsyncAPI, made from all below
@@ -10,7 +10,7 @@ deeds        read_receipts, which marks read by chat    what readers and senders
              presence                                    sockets that come and go
              read_stream, message_stream, mark_stream    what follows from what users did
              entitlement                                 who may have read receipts
-             push                                        frames to sockets
+             push, webhook                               frames to sockets, events to the product's back end
 wire         requests, answers                           the shapes of what is said, checked and spelt
 tables       store/                                      one module a table, with its expressions
 ground       core/ (pure), codes, limits, tokens, usersig, keys, settings, clock, log

@@ -173,13 +173,14 @@ class Settings(Struct, frozen=True):
 
 
 class AdminSettings(Struct, frozen=True):
-    """The console. `receiptGroupSizeMax` and `retentionDays` are null where there is no limit."""
+    """The console. `receiptGroupSizeMax` and `retentionDays` are null without limit, `webhookURL` without webhook."""
 
     receiptGroupTypes: list[str]
     edition: str
     receiptGroupSizeMax: int | None
     mayTurnReceiptsOff: bool
     retentionDays: int | None
+    webhookURL: str | None
 
 
 class Health(Struct, frozen=True):
@@ -252,6 +253,7 @@ def admin_settings(console: Console) -> AdminSettings:
         receiptGroupSizeMax=console.group_size_max,
         mayTurnReceiptsOff=console.may_turn_receipts_off,
         retentionDays=console.retention_days,
+        webhookURL=console.webhook_url,
     )
 
 

@@ -48,6 +48,11 @@ def current(name: str) -> str:
     return _known(name).current
 
 
+def good(name: str) -> list[str]:
+    """The keys to sign with where the other side may know the previous one only."""
+    return list(_known(name).accepted())
+
+
 def accepted(name: str) -> Iterator[str]:
     """The keys to verify with, the likeliest first. Whoever asks for more than there are makes us look again."""
     known = _known(name)

@@ -78,6 +78,15 @@ TOKEN_EXPIRY_MAX_S = 253_402_300_799
 # What a UserSig unpacks to: a handful of numbers, a userID, and a buffer that TIM limits to some hundred bytes.
 USER_SIG_BYTES_MAX = 4096
 
+# A webhook's URL; what browsers and servers agree on.
+WEBHOOK_URL_LENGTH_MAX = 2000
+
+# The longest pause between two attempts to post an event: a receiver that is back is told within a quarter of an hour.
+WEBHOOK_PAUSE_MAX_S = 900
+
+# How long one invocation waits for its posts, inside the function's 29 s.
+WEBHOOK_BATCH_S = 15
+
 # HS256 wants a key as long as its hash (RFC 7518 §3.2).
 TOKEN_KEY_BYTES_MIN = 32
 

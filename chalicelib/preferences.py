@@ -13,8 +13,9 @@ The switch, off, is enforced here on the server, and reciprocal:
 
 from msgspec import UNSET
 
-from chalicelib import answers, codes, requests
+from chalicelib import answers, codes, requests, settings
 from chalicelib.codes import Refusal
+from chalicelib.core import webhook
 from chalicelib.core.caller import Caller
 from chalicelib.store import console, users
 
@@ -41,8 +42,13 @@ def read_console(caller: Caller) -> answers.AdminSettings:
 
 
 def write_console(caller: Caller, request: requests.ChangeAdminSettings) -> answers.AdminSettings:
-    """Change what is named in the request, and nothing else. Refuses with 60010."""
+    """Change what is named in the request, and nothing else. Refuses with 60010, or 6017 for an unfit webhook."""
     _check_admin(caller)
+    if request.webhookURL:
+        try:
+            webhook.check_url(request.webhookURL, is_local=settings.is_local())
+        except ValueError as error:
+            raise Refusal(codes.BAD_PARAMETERS, str(error)) from error
     types = request.receiptGroupTypes
     named = {
         "receipt_group_types": types if types is UNSET else sorted(set(types)),
@@ -50,6 +56,7 @@ def write_console(caller: Caller, request: requests.ChangeAdminSettings) -> answ
         "group_size_max": request.receiptGroupSizeMax,
         "may_turn_receipts_off": request.mayTurnReceiptsOff,
         "retention_days": request.retentionDays,
+        "webhook_url": request.webhookURL,
     }
     console.change(**{name: value for name, value in named.items() if value is not UNSET})
     return answers.admin_settings(console.current())

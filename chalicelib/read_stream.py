@@ -6,14 +6,16 @@ its record, comes again, and nothing is lost or counted twice; what else was in 
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import answers, log, push
+from chalicelib import answers, log, push, webhook
 from chalicelib.core import audience
 from chalicelib.core.caller import SDKVersion
 from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
 from chalicelib.core.tiles import ReadDelta, TileKey, block_of, count_readers, fold, offset_of, seq_at
+from chalicelib.core.webhook import Read
 from chalicelib.store import changes, members, messages, reads, receipts
 from chalicelib.store.users import User
 
@@ -77,6 +79,7 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
     Returns the records whose counts could not be read.
     """
     news: dict[str, list[Receipt]] = defaultdict(list)
+    reads_of: dict[Conversation, list[Read]] = {}
     failed: set[SequenceNumber] = set()
     by_conversation: dict[Conversation, dict[SequenceNumber, ReadDelta]] = defaultdict(dict)
     for number, delta in deltas.items():
@@ -84,8 +87,16 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
     for conversation, batch in by_conversation.items():
         try:
             receipts_for = _group_receipts if conversation.is_group else _c2c_receipts
-            for sender, receipt in receipts_for(conversation, list(batch.values())):
-                news[sender].append(receipt)
+            told = receipts_for(conversation, list(batch.values()))
+            for each in told.values():
+                if each.may_see:
+                    news[each.sender].append(each.receipt)
+            reads_of[conversation] = [
+                Read(seq, delta.user_id, told[seq].sender, told[seq].receipt)
+                for delta in batch.values()
+                for seq, _ in _by_seq(delta)
+                if seq in told
+            ]
         except Exception as error:  # noqa: BLE001  # this conversation's records come again, the others are done
             log.failure("counts", error, conversation=conversation.conversation_id)
             failed |= batch.keys()
@@ -96,23 +107,37 @@ def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery
     try:
         for sender, list_ in news.items():
             changes.note(sender, (decode_msg_id(receipt.msg_id) for receipt in list_))
-        return push.deliver(news, frames), failed
+        delivery = push.deliver(news, frames)
+        webhook.note(reads_of)
+        return delivery, failed
     except Exception as error:  # noqa: BLE001  # all of it comes again; the folds stay
         log.failure("announce", error, senders=len(news))
         return push.Delivery(), set(deltas)
 
 
-def _c2c_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[tuple[str, Receipt]]:
-    """For each message, its sender and its receipt. The record says it all, nothing needs to be looked up."""
-    return [
-        (conversation.peer_of(delta.user_id), c2c_receipt(encode_msg_id(conversation, seq), delta.user_id, read_at_ms))
+@dataclass(frozen=True)
+class _News:
+    """What is new of a message: its receipt, and whether its sender may see that."""
+
+    sender: str
+    receipt: Receipt
+    may_see: bool = True
+
+
+def _c2c_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> dict[int, _News]:
+    """The news of each message, by seq. The record says it all, nothing needs to be looked up."""
+    return {
+        seq: _News(
+            conversation.peer_of(delta.user_id),
+            c2c_receipt(encode_msg_id(conversation, seq), delta.user_id, read_at_ms),
+        )
         for delta in deltas
         for seq, read_at_ms in _by_seq(delta)
-    ]
+    }
 
 
-def _group_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[tuple[str, Receipt]]:
-    """For each message, its sender and its receipt, if the sender is a member now and so may see it.
+def _group_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> dict[int, _News]:
+    """The news of each message, by seq. Its sender may see it who is a member now.
 
     The tiles are read after all of the batch has been folded. Of two folds that run at once the later one sees both.
     """
@@ -124,11 +149,14 @@ def _group_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> 
         if audience.is_member(members.of_user(conversation, senders[ordinal])):
             present.add(ordinal)
     tiles = {block: receipts.of_block(conversation, block) for block in {delta.block for delta in deltas}}
-    return [
-        (header.sender, group_receipt(header, count_readers(tiles[block_of(seq)], offset_of(seq))))
+    return {
+        seq: _News(
+            header.sender,
+            group_receipt(header, count_readers(tiles[block_of(seq)], offset_of(seq))),
+            may_see=header.sender_ordinal in present,
+        )
         for seq, header in sorted(headers.items())
-        if header.sender_ordinal in present
-    ]
+    }
 
 
 def _by_seq(delta: ReadDelta) -> list[tuple[int, int]]:

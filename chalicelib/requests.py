@@ -118,13 +118,14 @@ class ChangeSettings(Request, frozen=True):
 
 
 class ChangeAdminSettings(Request, frozen=True):
-    """The console: what is not named stays as it is; null takes a limit away."""
+    """The console: what is not named stays as it is; null takes a limit, or the webhook, away."""
 
     receiptGroupTypes: ReceiptGroupTypes | UnsetType = UNSET
     edition: Edition | UnsetType = UNSET
     receiptGroupSizeMax: Annotated[int, Meta(ge=1, le=limits.SEQ_MAX)] | UnsetType | None = UNSET
     mayTurnReceiptsOff: bool | UnsetType = UNSET
     retentionDays: Annotated[int, Meta(ge=1, le=limits.RETENTION_DAYS_MAX)] | UnsetType | None = UNSET
+    webhookURL: Annotated[str, Meta(min_length=1, max_length=limits.WEBHOOK_URL_LENGTH_MAX)] | UnsetType | None = UNSET
 
 
 class ChangesSince(Request, frozen=True):

@@ -13,6 +13,16 @@ def push_endpoint() -> str:
     return os.environ["PUSH_ENDPOINT"]
 
 
+def is_local() -> bool:
+    """Whether this is a stack on a local AWS, where webhooks go to the same machine and nowhere else."""
+    return bool(os.environ.get("IS_LOCAL"))
+
+
+def webhook_queue() -> str:
+    """The URL of the queue of events for the product's back end."""
+    return os.environ["WEBHOOK_QUEUE"]
+
+
 def key_arn(name: str) -> str:
     """Where Secrets Manager keeps one of the stack's keys, such as `TOKEN_KEY`."""
     return os.environ[f"{name}_ARN"]

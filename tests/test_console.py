@@ -15,6 +15,7 @@ DEFAULTS = {
     "receiptGroupSizeMax": None,
     "mayTurnReceiptsOff": True,
     "retentionDays": None,
+    "webhookURL": None,
 }
 
 

@@ -96,6 +96,17 @@ def test_the_streams_trigger_their_functions_record_by_record(template: dict[str
         assert event["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["StreamFailures", "Arn"]}
 
 
+def test_what_is_queued_triggers_its_function_event_by_event(template: dict[str, Any]) -> None:
+    resources = template["Resources"]
+    event = resources["DeliverWebhooks"]["Properties"]["Events"]["DeliverWebhooksSqsEventSource"]["Properties"]
+
+    assert event["Queue"] == {"Fn::GetAtt": ["Webhooks", "Arn"]}
+    assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert event["ScalingConfig"] == {"MaximumConcurrency": 5}
+    redrive = resources["Webhooks"]["Properties"]["RedrivePolicy"]
+    assert redrive["deadLetterTargetArn"] == {"Fn::GetAtt": ["WebhookFailures", "Arn"]}
+
+
 def test_every_environment_variable_the_code_reads_is_set_by_the_stack(template: dict[str, Any]) -> None:
     given = template["Globals"]["Function"]["Environment"]["Variables"]
     tables = {name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::DynamoDB::Table"}

@@ -33,7 +33,8 @@ class Console:
     """The settings. They say what happens from now on: a message that was sent keeps what it was sent with.
 
     `group_size_max` is the largest number of members with which a group message gets receipts, None for any.
-    `retention_days` is how long messages and their receipts are kept, None for ever.
+    `retention_days` is how long messages and their receipts are kept, None for ever. `webhook_url` is
+    where the product's back end wants to hear of receipts, None if it does not.
     """
 
     receipt_group_types: tuple[str, ...] = RECEIPT_GROUP_TYPES
@@ -41,6 +42,7 @@ class Console:
     group_size_max: int | None = None
     may_turn_receipts_off: bool = True
     retention_days: int | None = None
+    webhook_url: str | None = None
 
     @property
     def has_receipts(self) -> bool:

@@ -19,6 +19,7 @@ _ATTRIBUTES = {
     "group_size_max": "receiptGroupSizeMax",
     "may_turn_receipts_off": "mayTurnReceiptsOff",
     "retention_days": "retentionDays",
+    "webhook_url": "webhookURL",
 }
 
 _kept: tuple[int, Console] | None = None
@@ -70,4 +71,5 @@ def _console(row: dynamo.Row) -> Console:
         group_size_max=row.get("receiptGroupSizeMax"),
         may_turn_receipts_off=row.get("mayTurnReceiptsOff", default.may_turn_receipts_off),
         retention_days=row.get("retentionDays"),
+        webhook_url=row.get("webhookURL"),
     )
