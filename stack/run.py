@@ -114,13 +114,6 @@ def _introduce(stack: LocalStack) -> None:
     """Make the demo users and their group, write `stack.json`, and say what to try."""
     minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_key) for user in DEMO_USERS}
     minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_key, role=tokens.ADMIN)
-    already_there = suppress(Refused)  # if the data was kept
-    with User(stack.http, stack.websocket, DEMO_USERS[0], minted[DEMO_USERS[0]]) as owner, already_there:
-        owner.create_group(DEMO_GROUP, list(DEMO_USERS[1:]), name="Demo group")
-=======
-    minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_secret) for user in DEMO_USERS}
-    minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_secret, role=tokens.ADMIN)
-    asyncio.run(_create_demo_group(stack, minted[DEMO_USERS[0]]))
     asyncio.run(_create_demo_group(stack, minted[DEMO_USERS[0]]))
     described = {"http": stack.http, "websocket": stack.websocket, "tokens": minted}
     STACK_FILE.touch(mode=0o600)
