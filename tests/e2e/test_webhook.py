@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from chalicelib import tokens
-from stack.client import User
 from stack.local_stack import LocalStack
+from tests.e2e.people import User
 from tests.test_webhook import Receiver
 
 Make = Callable[[str], User]
