@@ -19,7 +19,7 @@ from chalicelib.core.audience import Membership
 from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import Conversation, decode_msg_id
 from chalicelib.core.message import Header, Message
-from chalicelib.store import console, conversations, dynamo, marks, members, messages, users
+from chalicelib.store import console, conversations, dynamo, marks, members, messages, standing, users
 from chalicelib.store.conversations import Draw, State
 from chalicelib.store.marks import Mark
 
@@ -35,12 +35,14 @@ def send(caller: Caller, request: requests.SendMessage) -> answers.MessageShape:
     """
     conversation = _addressee(caller.user_id, request)
     text, data_json = _content(request)
-    _as_member(conversation, caller.user_id)  # so that strangers do not even draw a seq
+    found = standing.find(conversation, caller.user_id)
+    if not audience.is_member(found.stays):  # so that strangers do not even draw a seq
+        raise Refusal(codes.NO_SUCH_GROUP)
     header = None
     if request.clientMsgID:
         header = messages.claimed(conversation, caller.user_id, request.clientMsgID)
     if header is None:
-        header = _new_header(caller, conversation, request.needReadReceipt)
+        header = _new_header(caller, conversation, request.needReadReceipt, is_private=not found.user.read_receipts)
         if request.clientMsgID:
             header = messages.claim(header, request.clientMsgID)
     message = messages.put(Message(header, text, data_json))
@@ -189,11 +191,10 @@ def _children(value: Any) -> Iterable[Any]:
     return (child for child in within if isinstance(child, dict | list))
 
 
-def _new_header(caller: Caller, conversation: Conversation, need_read_receipt: bool) -> Header:
+def _new_header(caller: Caller, conversation: Conversation, need_read_receipt: bool, *, is_private: bool) -> Header:
     """The header of a new message, with a seq of its own. Refuses with 7013, 10010, 45004 or 45005."""
     if need_read_receipt:
         entitlement.check_client(caller, conversation)
-    is_private = not users.find(caller.user_id).read_receipts
     draw = _draw(conversation)
     sender = audience.covering(_as_member(conversation, caller.user_id), draw.seq)
     if sender is None:
@@ -211,6 +212,7 @@ def _new_header(caller: Caller, conversation: Conversation, need_read_receipt: b
         sent_at_ms=now,
         is_private=is_private,
         expires_at_s=console.current().message_expires_at_s(now),
+        next_ordinal=draw.next_ordinal,
     )
 
 

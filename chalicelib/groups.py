@@ -62,7 +62,7 @@ def look_up(caller: str, group_id: str) -> answers.Group:
 def invite(caller: str, group_id: str, request: requests.InviteMembers) -> answers.Invited:
     """inviteUserToGroup or joinGroup: any number of users, and what became of each. Refuses with 10010.
 
-    Users join in transactions of up to 99. Where one fails, those before it have joined and are reported so. If the
+    Users join in transactions of up to 49. Where one fails, those before it have joined and are reported so. If the
     inviter is removed meanwhile, the rest is refused.
     """
     conversation = _conversation(group_id)
@@ -135,7 +135,7 @@ def _as_member(caller: str, group_id: str) -> State:
 
 
 def _join_all(conversation: Conversation, user_ids: Iterable[str], inviter: str | None) -> dict[str, Code]:
-    """Let all of these users join, 99 to a transaction, and say what became of each.
+    """Let all of these users join, 49 to a transaction, and say what became of each.
 
     An inviter must be a member all the while; None stands for a group's creation, or for somebody who joins alone.
     """

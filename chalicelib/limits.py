@@ -29,7 +29,7 @@ ENCODED_CONTENT_BYTES_MAX = FRAME_BYTES_MAX - 1024
 # msgIDs in one receipt call. At most 100 rows can be read with one BatchGetItem.
 MSG_IDS_PER_CALL_MAX = 100
 
-# Members invited by one call: about 50 transactions, well inside API Gateway's 29 s.
+# Members invited by one call: about 100 transactions, well inside API Gateway's 29 s.
 INVITED_PER_CALL_MAX = 5000
 
 # Rows of one page, of whatever list.

@@ -5,7 +5,6 @@ over, one that is gone is forgotten, and neither stops the others.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib import clock, log, settings
+from chalicelib import clock, log, settings, together
 from chalicelib.core.caller import SDKVersion
 from chalicelib.store import connections, users
 from chalicelib.store.users import Connection, User
@@ -21,14 +20,11 @@ from chalicelib.store.users import Connection, User
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi.client import ApiGatewayManagementApiClient
 
-# Posts under way at once. Each waits for the network, not for the processor.
-_POSTS_AT_ONCE = 16
-
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,
     retries={"mode": "standard", "total_max_attempts": 3},
-    max_pool_connections=_POSTS_AT_ONCE,
+    max_pool_connections=together.AT_ONCE,
 )
 
 
@@ -58,16 +54,18 @@ FramesFor = Callable[[User, SDKVersion], Sequence[bytes]]
 
 def deliver(user_ids: Iterable[str], frames_for: FramesFor) -> Delivery:
     """Send each of these users, on every device they are connected with, the frames that are for it."""
+    return deliver_to(users.find_many(user_ids), frames_for)
+
+
+def deliver_to(told: Iterable[User], frames_for: FramesFor) -> Delivery:
+    """The same, for users who have just been looked up."""
     posts = [
         (connection, frames)
-        for user in users.find_many(user_ids)
+        for user in told
         for connection in user.connections
         if (frames := frames_for(user, connection.sdk_version))
     ]
-    if len(posts) <= 1:
-        return sum((_send(*post) for post in posts), start=Delivery())
-    with ThreadPoolExecutor(_POSTS_AT_ONCE) as pool:
-        return sum(pool.map(lambda post: _send(*post), posts), start=Delivery())
+    return sum(together.each(lambda post: _send(*post), posts), start=Delivery())
 
 
 def reply(connection_id: str, frame: bytes) -> None:

@@ -8,12 +8,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cache
 
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import UNSET
 
-from chalicelib import answers, chat, clock, codes, entitlement, limits, log, requests
+from chalicelib import answers, chat, clock, codes, entitlement, limits, log, requests, together
 from chalicelib.codes import Code, Refusal
 from chalicelib.core import audience
 from chalicelib.core.audience import Membership
@@ -24,12 +23,12 @@ from chalicelib.core.message import Header
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
 from chalicelib.core.tiles import (
     block_of,
-    count_readers,
     first_ordinal_of,
     offset_of,
     segment_of,
 )
-from chalicelib.store import members, messages, reads, receipts, users
+from chalicelib.store import members, reads, receipts, standing
+from chalicelib.store.standing import Standing
 
 
 def send(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent:
@@ -42,16 +41,17 @@ def send(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent
     """
     conversation, seqs = _of_one_conversation(request.msgIDs)
     entitlement.check_client(caller, conversation)
-    stays = members.of_user(conversation, caller.user_id)
-    headers = messages.headers(conversation, (seq for seq in seqs if audience.covering(stays, seq)))
+    found = standing.find(conversation, caller.user_id, seqs)
+    stays, headers = found.stays, found.headers
     verdicts = {seq: _verdict(caller.user_id, stays, seq, headers.get(seq)) for seq in seqs}
     taken = [seq for seq, code in verdicts.items() if code is codes.OK]
-    is_withheld = bool(taken) and not users.find(caller.user_id).read_receipts
+    is_withheld = bool(taken) and not found.user.read_receipts
     if not is_withheld:
         failed = _record(conversation, stays, [headers[seq] for seq in taken])
         verdicts.update(dict.fromkeys(failed, codes.SERVER_ERROR))
-    if request.alsoMarkRead and audience.is_member(stays) and headers:
-        chat.mark_read_up_to(caller.user_id, conversation, headers[max(headers)])
+    seen = [header for seq, header in headers.items() if audience.may_see(stays, seq)]
+    if request.alsoMarkRead and seen:
+        chat.mark_read_up_to(caller.user_id, conversation, max(seen, key=lambda header: header.seq))
     results = [answers.message_result(msg_id, verdicts[seq]) for msg_id, seq in zip(request.msgIDs, seqs, strict=True)]
     return answers.ReceiptsSent(results, withheld=is_withheld or UNSET)
 
@@ -59,8 +59,7 @@ def send(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent
 def query(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound:
     """getMessageReadReceipts: the receipts of own messages. Refuses the whole call with 6017, 7013 or 45006."""
     conversation, seqs = _of_one_conversation(request.msgIDs)
-    _check_sees_receipts(caller, conversation)
-    headers = _own(caller.user_id, conversation, seqs)
+    headers = _own_seen(caller, conversation, seqs)
     asked_for = {seq: header for seq, header in headers.items() if header.need_read_receipt}
     found = {receipt.msg_id: receipt for receipt in receipts_of(conversation, asked_for)}
     refused = {
@@ -76,8 +75,8 @@ def query(caller: Caller, request: requests.MessageIDs) -> answers.ReceiptsFound
 
 def receipts_of_own(user_id: str, conversation: Conversation, seqs: Sequence[int]) -> list[Receipt]:
     """The receipts of those of these messages that this user sent, may see now, and asked for receipts."""
-    headers = {seq: header for seq, header in _own(user_id, conversation, seqs).items() if header.need_read_receipt}
-    return receipts_of(conversation, headers)
+    own = _own(standing.find(conversation, user_id, seqs), seqs)
+    return receipts_of(conversation, {seq: header for seq, header in own.items() if header.need_read_receipt})
 
 
 def read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) -> answers.ReadMembers:
@@ -89,8 +88,7 @@ def read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) 
     conversation, seqs = _of_one_conversation([msg_id])
     if not conversation.is_group:
         raise Refusal(codes.BAD_PARAMETERS, "Lists of members are for group messages; a C2C receipt says it all.")
-    _check_sees_receipts(caller, conversation)
-    header = _own(caller.user_id, conversation, seqs).get(seqs[0])
+    header = _own_seen(caller, conversation, seqs).get(seqs[0])
     if header is None:
         raise Refusal(codes.NO_SUCH_MESSAGE)
     if not header.need_read_receipt:
@@ -123,11 +121,16 @@ def read_members_of(header: Header, request: requests.ReadMemberPage) -> answers
     return answers.ReadMembers(page, nextSeq=end, isFinished=False)
 
 
-def _check_sees_receipts(caller: Caller, conversation: Conversation) -> None:
-    """Refuse with 7013 who is not entitled to receipts, and with 45006 who has turned them off."""
+def _own_seen(caller: Caller, conversation: Conversation, seqs: Sequence[int]) -> dict[int, Header]:
+    """The headers of those messages whose receipts the caller may see now.
+
+    Refuses with 7013 who is not entitled to receipts, and with 45006 who has turned them off.
+    """
     entitlement.check_client(caller, conversation)
-    if not users.find(caller.user_id).read_receipts:
+    found = standing.find(conversation, caller.user_id, seqs)
+    if not found.user.read_receipts:
         raise Refusal(codes.RECEIPTS_TURNED_OFF)
+    return _own(found, seqs)
 
 
 def _of_one_conversation(msg_ids: Sequence[str]) -> tuple[Conversation, list[int]]:
@@ -165,23 +168,25 @@ def _record(conversation: Conversation, stays: Sequence[Membership], headers: Se
         stay = audience.covering(stays, header.seq)
         assert stay is not None, "only what the caller is in the audience of comes here"
         rows[stay, block_of(header.seq)].append(header)
-    failed: list[int] = []
-    for (stay, block), in_block in rows.items():
-        seqs = [header.seq for header in in_block]
-        expires_at_s = max(receipt_expires_at_s(header.expires_at_s) for header in in_block)
+
+    def record(row: tuple[Membership, int]) -> list[int]:
+        stay, block = row
+        seqs = [header.seq for header in rows[row]]
+        expires_at_s = max(receipt_expires_at_s(header.expires_at_s) for header in rows[row])
         try:
             reads.record(conversation, stay, block, map(offset_of, seqs), now, expires_at_s)
         except (BotoCoreError, ClientError) as error:
             log.failure("record", error, conversation=conversation.conversation_id, block=block)
-            failed += seqs
-    return failed
+            return seqs
+        return []
+
+    return [seq for failed in together.each(record, rows) for seq in failed]
 
 
-def _own(caller: str, conversation: Conversation, seqs: Sequence[int]) -> dict[int, Header]:
+def _own(found: Standing, seqs: Sequence[int]) -> dict[int, Header]:
     """The headers of those messages that this user sent and may see now."""
-    stays = members.of_user(conversation, caller)
-    headers = messages.headers(conversation, (seq for seq in seqs if audience.may_see(stays, seq)))
-    return {seq: header for seq, header in headers.items() if header.sender == caller}
+    seen = {seq: found.headers[seq] for seq in seqs if seq in found.headers and audience.may_see(found.stays, seq)}
+    return {seq: header for seq, header in seen.items() if header.sender == found.user.user_id}
 
 
 def receipts_of(conversation: Conversation, headers: dict[int, Header]) -> list[Receipt]:
@@ -189,11 +194,8 @@ def receipts_of(conversation: Conversation, headers: dict[int, Header]) -> list[
     if not headers:
         return []
     if conversation.is_group:
-        tiles = cache(lambda block: receipts.of_block(conversation, block))
-        return [
-            group_receipt(header, count_readers(tiles(block_of(seq)), offset_of(seq)))
-            for seq, header in headers.items()
-        ]
+        counts = receipts.counts(conversation, headers.values())
+        return [group_receipt(header, counts[seq]) for seq, header in headers.items()]
     sender = next(iter(headers.values()))
     peer = 1 - sender.sender_ordinal
     read_at_ms = reads.of_member(conversation, peer, {block_of(seq) for seq in headers})

@@ -9,27 +9,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import answers, log, push, webhook
+from chalicelib import answers, log, push, together, webhook
 from chalicelib.core import audience
 from chalicelib.core.caller import SDKVersion
-from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg_id
+from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
-from chalicelib.core.tiles import ReadDelta, TileKey, block_of, count_readers, fold, offset_of, seq_at
+from chalicelib.core.tiles import ReadDelta, Tile, TileKey, fold, seq_at
 from chalicelib.core.webhook import Read
-from chalicelib.store import changes, members, messages, reads, receipts
+from chalicelib.store import changes, dynamo, members, messages, reads, receipts, stays, users
 from chalicelib.store.users import User
 
 # The sequence number of a stream record, by which a failure is reported.
 SequenceNumber = str
 
 
+@dataclass(frozen=True)
+class News:
+    """How far one message has been read by now, and who is to be told."""
+
+    conversation: Conversation
+    seq: int
+    sender: str
+    receipt: Receipt
+
+
 def handle(records: Sequence[Mapping[str, Any]]) -> list[SequenceNumber]:
     """Fold a batch of stream records and tell the senders. Returns the records that failed and must come again."""
     deltas, failed = _deltas(records)
-    failed |= _fold(deltas)
-    done = {number: delta for number, delta in deltas.items() if number not in failed}
-    delivery, unannounced = _announce(done)
-    failed |= unannounced
+    tiles, unfolded = _fold(deltas)
+    failed |= unfolded
+    news, uncounted = _count({number: delta for number, delta in deltas.items() if number not in failed}, tiles)
+    failed |= uncounted
+    try:
+        delivery = _announce(news)
+        webhook.note(_reads({number: delta for number, delta in deltas.items() if number not in failed}, news))
+    except Exception as error:  # noqa: BLE001  # all of it comes again; the folds stay
+        log.failure("announce", error, messages=len(news))
+        delivery, failed = push.Delivery(), failed | deltas.keys()
     log.line(
         "reads",
         records=len(records),
@@ -60,103 +76,111 @@ def _deltas(records: Iterable[Mapping[str, Any]]) -> tuple[dict[SequenceNumber, 
     return deltas, poisoned
 
 
-def _fold(deltas: Mapping[SequenceNumber, ReadDelta]) -> set[SequenceNumber]:
-    """Bring the tiles up to date. Returns the records whose tile could not be written."""
-    in_groups = [delta for delta in deltas.values() if delta.conversation.is_group]
-    broken: set[TileKey] = set()
-    for key, additions in fold(in_groups).items():
+def _fold(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[dict[TileKey, Tile], set[SequenceNumber]]:
+    """Bring the tiles up to date. Returns them as they now are, and the records whose tile could not be written."""
+    additions = fold(delta for delta in deltas.values() if delta.conversation.is_group)
+    try:
+        stored = receipts.find_many(additions)
+    except Exception as error:  # noqa: BLE001  # perhaps only one of them cannot be read: each is tried by itself
+        log.failure("tiles", error, tiles=len(additions))
+        stored = {}
+
+    def add(key: TileKey) -> Tile | None:
         try:
-            receipts.add(key, additions)
+            return receipts.add(key, additions[key], stored.get(key))
         except Exception as error:  # noqa: BLE001  # this tile's records come again, the others are done
             log.failure("fold", error, conversation=key.conversation.conversation_id, block=key.block)
-            broken.add(key)
-    return {number for number, delta in deltas.items() if delta.tile_key in broken}
+            return None
+
+    written = dict(zip(additions, together.each(add, additions), strict=True))
+    broken = {key for key, tile in written.items() if tile is None}
+    tiles = {key: tile for key, tile in written.items() if tile is not None}
+    return tiles, {number for number, delta in deltas.items() if delta.tile_key in broken}
 
 
-def _announce(deltas: Mapping[SequenceNumber, ReadDelta]) -> tuple[push.Delivery, set[SequenceNumber]]:
-    """Tell each sender how far their messages have been read, unless they have read receipts turned off; and note it.
-
-    Returns the records whose counts could not be read.
-    """
-    news: dict[str, list[Receipt]] = defaultdict(list)
-    reads_of: dict[Conversation, list[Read]] = {}
-    failed: set[SequenceNumber] = set()
+def _count(
+    deltas: Mapping[SequenceNumber, ReadDelta], tiles: Mapping[TileKey, Tile]
+) -> tuple[list[News], set[SequenceNumber]]:
+    """How far the messages of these records have been read, and the records whose counts could not be read."""
     by_conversation: dict[Conversation, dict[SequenceNumber, ReadDelta]] = defaultdict(dict)
     for number, delta in deltas.items():
         by_conversation[delta.conversation][number] = delta
-    for conversation, batch in by_conversation.items():
+
+    def count(conversation: Conversation) -> list[News] | None:
+        of_conversation = list(by_conversation[conversation].values())
         try:
-            receipts_for = _group_receipts if conversation.is_group else _c2c_receipts
-            told = receipts_for(conversation, list(batch.values()))
-            for each in told.values():
-                if each.may_see:
-                    news[each.sender].append(each.receipt)
-            reads_of[conversation] = [
-                Read(seq, delta.user_id, told[seq].sender, told[seq].receipt)
-                for delta in batch.values()
-                for seq, _ in _by_seq(delta)
-                if seq in told
-            ]
+            if conversation.is_group:
+                return _group_news(conversation, of_conversation, tiles)
+            return _c2c_news(conversation, of_conversation)
         except Exception as error:  # noqa: BLE001  # this conversation's records come again, the others are done
             log.failure("counts", error, conversation=conversation.conversation_id)
-            failed |= batch.keys()
+            return None
 
-    def frames(sender: User, version: SDKVersion) -> Sequence[bytes]:
-        return answers.receipt_frames(news[sender.user_id], version) if sender.read_receipts else []
-
-    try:
-        for sender, list_ in news.items():
-            changes.note(sender, (decode_msg_id(receipt.msg_id) for receipt in list_))
-        delivery = push.deliver(news, frames)
-        webhook.note(reads_of)
-        return delivery, failed
-    except Exception as error:  # noqa: BLE001  # all of it comes again; the folds stay
-        log.failure("announce", error, senders=len(news))
-        return push.Delivery(), set(deltas)
+    counted = dict(zip(by_conversation, together.each(count, by_conversation), strict=True))
+    failed = {
+        number for conversation, news in counted.items() if news is None for number in by_conversation[conversation]
+    }
+    return [each for news in counted.values() if news for each in news], failed
 
 
-@dataclass(frozen=True)
-class _News:
-    """What is new of a message: its receipt, and whether its sender may see that."""
-
-    sender: str
-    receipt: Receipt
-    may_see: bool = True
-
-
-def _c2c_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> dict[int, _News]:
-    """The news of each message, by seq. The record says it all, nothing needs to be looked up."""
-    return {
-        seq: _News(
+def _c2c_news(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[News]:
+    """The record says it all, nothing needs to be looked up."""
+    return [
+        News(
+            conversation,
+            seq,
             conversation.peer_of(delta.user_id),
             c2c_receipt(encode_msg_id(conversation, seq), delta.user_id, read_at_ms),
         )
         for delta in deltas
         for seq, read_at_ms in _by_seq(delta)
-    }
+    ]
 
 
-def _group_receipts(conversation: Conversation, deltas: Sequence[ReadDelta]) -> dict[int, _News]:
-    """The news of each message, by seq. Its sender may see it who is a member now.
-
-    The tiles are read after all of the batch has been folded. Of two folds that run at once the later one sees both.
-    """
-    seqs = {seq for delta in deltas for seq, _ in _by_seq(delta)}
-    headers = messages.headers(conversation, seqs)
-    senders = {header.sender_ordinal: header.sender for header in headers.values()}
-    present = members.still_there(conversation, senders)
-    for ordinal in senders.keys() - present:  # who has left may have come back
-        if audience.is_member(members.of_user(conversation, senders[ordinal])):
-            present.add(ordinal)
-    tiles = {block: receipts.of_block(conversation, block) for block in {delta.block for delta in deltas}}
-    return {
-        seq: _News(
-            header.sender,
-            group_receipt(header, count_readers(tiles[block_of(seq)], offset_of(seq))),
-            may_see=header.sender_ordinal in present,
-        )
+def _group_news(conversation: Conversation, deltas: Sequence[ReadDelta], folded: Mapping[TileKey, Tile]) -> list[News]:
+    """The tiles are as they were written after all of the batch had been folded. Of two folds that run at once the
+    later one sees both."""
+    headers = messages.headers(conversation, {seq for delta in deltas for seq, _ in _by_seq(delta)})
+    counts = receipts.counts(conversation, headers.values(), folded)
+    return [
+        News(conversation, seq, header.sender, group_receipt(header, counts[seq]))
         for seq, header in sorted(headers.items())
-    }
+    ]
+
+
+def _announce(news: Sequence[News]) -> push.Delivery:
+    """Tell each sender how far their messages have been read, and note it.
+
+    Only who is a member now may see it, be it since another stay; and who has read receipts turned off is told nothing.
+    """
+    asked = dict.fromkeys((each.conversation, each.sender) for each in news)
+    user_rows, stay_rows = dynamo.look_up(
+        users.lookup(*(sender for _, sender in asked)), stays.lookup(*(each for each in asked if each[0].is_group))
+    )
+    may_see = {each for each, found in members.among(asked, stay_rows).items() if audience.is_member(found)}
+    told: dict[str, list[News]] = defaultdict(list)
+    for each in news:
+        if (each.conversation, each.sender) in may_see:
+            told[each.sender].append(each)
+
+    def frames(sender: User, version: SDKVersion) -> Sequence[bytes]:
+        return answers.receipt_frames([each.receipt for each in told[sender.user_id]], version)
+
+    together.each(lambda sender: changes.note(sender, ((each.conversation, each.seq) for each in told[sender])), told)
+    listening = [user for user in map(users.user_of, user_rows) if user.user_id in told and user.read_receipts]
+    return push.deliver_to(listening, frames)
+
+
+def _reads(deltas: Mapping[SequenceNumber, ReadDelta], news: Sequence[News]) -> dict[Conversation, list[Read]]:
+    """For the product's back end: who has read what, and how far it has been read by now."""
+    told = {(each.conversation, each.seq): each for each in news}
+    reads_of: dict[Conversation, list[Read]] = defaultdict(list)
+    for delta in deltas.values():
+        for seq, _ in _by_seq(delta):
+            each = told.get((delta.conversation, seq))
+            if each:
+                reads_of[delta.conversation].append(Read(seq, delta.user_id, each.sender, each.receipt))
+    return reads_of
 
 
 def _by_seq(delta: ReadDelta) -> list[tuple[int, int]]:

@@ -210,7 +210,7 @@ def test_a_change_that_cannot_be_noted_comes_again(world: World, monkeypatch: py
     def fails(*_: Any) -> Any:
         return dynamo.client().describe_table(TableName="nothing")
 
-    for module, name in ((changes, "note"), (push, "deliver")):
+    for module, name in ((changes, "note"), (push, "deliver_to")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, fails)
             assert world.streams.deliver("Reads", records)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib import read_stream
+from chalicelib import kept, read_stream
 from chalicelib.limits import FRAME_BYTES_MAX
-from chalicelib.store import dynamo, receipts, users
+from chalicelib.store import dynamo, messages, receipts, users
 from chalicelib.store.receipts import add
 from tests.world import Record, World
 
@@ -182,10 +182,10 @@ def test_a_tile_that_cannot_be_written_fails_only_its_own_records(
         if "group_one" in str(each["dynamodb"]["Keys"]) and "userID" in each["dynamodb"]["NewImage"]
     ]
 
-    def fails_for_one(key: Any, additions: Any) -> Any:
+    def fails_for_one(key: Any, additions: Any, stored: Any) -> Any:
         if key.conversation.group_id == "one":
             dynamo.client().get_item(TableName="nothing", Key={"x": {"S": "x"}})
-        return add(key, additions)
+        return add(key, additions, stored)
 
     monkeypatch.setattr(receipts, "add", fails_for_one)
     assert world.streams.deliver("Reads", records) == numbers(of_one)
@@ -206,7 +206,7 @@ def test_counts_that_cannot_be_read_are_told_when_the_record_comes_again(
     bob.reads(message)
     records = world.streams.new("Reads")
     told = [each for each in records if "userID" in each["dynamodb"]["NewImage"]]
-    for module, name in ((receipts, "of_block"), (users, "find_many")):
+    for module, name in ((messages, "headers"), (receipts, "counts"), (users, "lookup")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, lambda *_: dynamo.client().describe_table(TableName="nothing"))
             assert world.streams.deliver("Reads", records) == numbers(told)
@@ -224,19 +224,37 @@ def test_two_folds_of_one_tile_at_once_both_count(world: World, monkeypatch: pyt
     of_bob = world.streams.new("Reads")
     carol.reads(message)
     of_carol = world.streams.new("Reads")
-    get, pending = dynamo.get, [of_carol]
+    find_many, pending = receipts.find_many, [of_carol]
 
-    def other_fold_in_between(table: str, key: Any, *, consistent: bool = False) -> Any:
-        row = get(table, key, consistent=consistent)
-        if table == "Receipts" and pending:
+    def other_fold_in_between(keys: Any) -> Any:
+        found = find_many(keys)
+        if pending:
             world.streams.deliver("Reads", pending.pop())
-        return row
+        return found
 
-    monkeypatch.setattr(dynamo, "get", other_fold_in_between)
+    monkeypatch.setattr(receipts, "find_many", other_fold_in_between)
 
     assert world.streams.deliver("Reads", of_bob) == []
     assert not pending
     assert alice.counts(message) == (2, 0)
+
+
+def test_tiles_that_cannot_be_read_together_are_read_one_by_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice, bob = world.users("alice", "bob")
+    alice.creates("one", bob)
+    alice.creates("two", bob)
+    sent = [alice.sends("one"), alice.sends("two")]
+    for message in sent:
+        bob.reads(message)
+    find_many = receipts.find_many
+
+    def at_most_one(keys: Any) -> Any:
+        return find_many(keys) if len(keys) < 2 else dynamo.client().describe_table(TableName="nothing")
+
+    monkeypatch.setattr(receipts, "find_many", at_most_one)
+    world.pump()
+
+    assert [alice.counts(message) for message in sent] == [(1, 0), (1, 0)]
 
 
 def test_a_batch_of_nothing_is_well(world: World) -> None:
@@ -256,6 +274,7 @@ def test_a_stored_message_of_another_make_fails_only_its_own_conversation(world:
         Key={"conversationID": {"S": "group_one"}, "seq": {"N": "1"}},
         UpdateExpression="REMOVE senderOrdinal",
     )
+    kept.forget_all()
     records = world.streams.new("Reads")
 
     failed = world.streams.deliver("Reads", records)

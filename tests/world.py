@@ -15,7 +15,7 @@ from chalice.test import Client, TestLambdaClient
 from moto import mock_aws
 
 import app as ways_in
-from chalicelib import clock, push, tokens
+from chalicelib import clock, kept, push, tokens
 from chalicelib.store import console, dynamo, users
 from tests.fakes import FakeSockets
 from tests.tables import create_tables
@@ -249,6 +249,7 @@ class World:
             dynamo.client.cache_clear()
             push.client.cache_clear()
             console.forget()
+            kept.forget_all()
             create_tables()
             world = cls()
             with patch.object(clock, "now_ms", world.now_ms):

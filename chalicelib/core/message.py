@@ -11,6 +11,8 @@ class Header:
 
     `audience` is the number of people it was sent to, fixed by the very write that drew its seq. `is_private` is true
     of what was sent while its sender had read receipts turned off: its sender is never told that it was read.
+    `next_ordinal` is the ordinal that the next to join would have got when it was sent: those of the audience are below
+    it. None: it was sent before that was noted.
     `expires_at_s` follows from the retention that was set when it was sent; None is never.
     """
 
@@ -23,6 +25,7 @@ class Header:
     sent_at_ms: int
     is_private: bool = False
     expires_at_s: int | None = None
+    next_ordinal: int | None = None
 
     @property
     def msg_id(self) -> str:

@@ -40,10 +40,12 @@ class State:
 
 @dataclass(frozen=True)
 class Draw:
-    """A fresh seq, the number of members at the very moment it was drawn, and the group's type (empty for C2C)."""
+    """A fresh seq, the number of members and the next ordinal at the very moment it was drawn, and the group's type
+    (empty for C2C)."""
 
     seq: int
     member_count: int
+    next_ordinal: int
     group_type: str
 
 
@@ -88,7 +90,7 @@ def draw_seq(conversation: Conversation) -> Draw | None:
                 raise
         else:
             row = dynamo.plain(answer["Attributes"])
-            return Draw(row["seq"], row["memberCount"], row.get("groupType", ""))
+            return Draw(row["seq"], row["memberCount"], row["nextOrdinal"], row.get("groupType", ""))
     raise AssertionError("tries() ends by refusing")
 
 

@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -80,23 +81,45 @@ def get(table: str, key: Mapping[str, Any], *, consistent: bool = False) -> Row 
     return plain(answer["Item"]) if "Item" in answer else None
 
 
-def get_many(
-    table: str, keys: Iterable[Mapping[str, Any]], *, consistent: bool = False, attributes: str = ""
-) -> Iterator[Row]:
-    """The rows that exist among these keys, in no order, or only some of their attributes. A request for 100 keys."""
-    wanted = list(keys)
-    name = settings.table(table)
-    projection = {"ProjectionExpression": attributes} if attributes else {}
+@dataclass(frozen=True)
+class Lookup:
+    """Rows of one table to be asked for by their keys, each key once; or only some of their attributes."""
+
+    table: str
+    keys: Sequence[Mapping[str, Any]]
+    consistent: bool = True
+    attributes: str = ""
+
+
+def look_up(*lookups: Lookup) -> list[list[Row]]:
+    """For each of these, of a table each, the rows that exist, in no order. One request for each 100 keys of all."""
+    rows: list[list[Row]] = [[] for _ in lookups]
+    names = [settings.table(each.table) for each in lookups]
+    wanted = [(index, key) for index, each in enumerate(lookups) for key in each.keys]
     for start in range(0, len(wanted), _BATCH_GET_MAX):
-        batch = [item(key) for key in wanted[start : start + _BATCH_GET_MAX]]
+        batch: dict[str, Any] = {}
+        for index, key in wanted[start : start + _BATCH_GET_MAX]:
+            if names[index] not in batch:
+                each = lookups[index]
+                projection = {"ProjectionExpression": each.attributes} if each.attributes else {}
+                batch[names[index]] = {"Keys": [], "ConsistentRead": each.consistent, **projection}
+            batch[names[index]]["Keys"].append(item(key))
         for _ in tries():
-            request: Any = {"Keys": batch, "ConsistentRead": consistent, **projection}
-            answer = client().batch_get_item(RequestItems={name: request})
-            yield from map(plain, answer["Responses"].get(name, []))
-            unprocessed: Any = answer.get("UnprocessedKeys", {})
-            batch = unprocessed.get(name, {}).get("Keys", [])
+            answer = client().batch_get_item(RequestItems=batch)
+            for name, found in answer["Responses"].items():
+                rows[names.index(name)] += map(plain, found)
+            batch = dict(answer.get("UnprocessedKeys", {}))
             if not batch:
                 break
+    return rows
+
+
+def get_many(
+    table: str, keys: Iterable[Mapping[str, Any]], *, consistent: bool = False, attributes: str = ""
+) -> list[Row]:
+    """The rows that exist among these keys, in no order, or only some of their attributes. A request for 100 keys."""
+    (rows,) = look_up(Lookup(table, list(keys), consistent, attributes))
+    return rows
 
 
 def query(table: str, condition: str, values: Mapping[str, Value], **options: Any) -> Iterator[Row]:

@@ -1,5 +1,7 @@
 """Members: one row for each stay of a user in a conversation, and the transactions that open and close them.
 
+In a group they write the same into Stays, by user.
+
 Every transaction changes the conversation's item too, on the condition that it still is as it was read: so joinings,
 leavings and sent messages of one conversation have one order; `joinedSeq`, `leftSeq` and `memberCount` agree with it.
 """
@@ -14,29 +16,39 @@ from botocore.exceptions import ClientError
 from chalicelib import settings
 from chalicelib.core.audience import Membership, memberships_in_c2c
 from chalicelib.core.conversation import Conversation
-from chalicelib.store import conversations, dynamo
+from chalicelib.store import conversations, dynamo, stays
 from chalicelib.store.conversations import State
 
 TABLE = "Members"
-BY_USER = "ByUser"  # within a conversation; local, so that it can be read consistently
 MEMBER_OF = "MemberOf"  # the conversations a user is in now; global, and without the memberships that have ended
 
-# TransactWriteItems takes 100 actions, and one of them is the conversation's.
-JOINED_PER_TRANSACTION_MAX = 99
+# TransactWriteItems takes 100 actions: one is the conversation's, and each who joins makes two.
+JOINED_PER_TRANSACTION_MAX = 49
 
 
 def of_user(conversation: Conversation, user_id: str) -> list[Membership]:
-    """All stays of a user in a conversation, as of now. For C2C they follow from its ID."""
-    if not conversation.is_group:
-        return [membership for membership in memberships_in_c2c(conversation) if membership.user_id == user_id]
-    rows = dynamo.query(
-        TABLE,
-        "conversationID = :conversation AND userID = :user",
-        {":conversation": conversation.conversation_id, ":user": user_id},
-        IndexName=BY_USER,
-        ConsistentRead=True,
-    )
-    return sorted(map(_membership, rows), key=lambda membership: membership.ordinal)
+    """All stays of a user in a conversation, as of now, by ordinal. For C2C they follow from its ID."""
+    return of_users((conversation, user_id))[conversation, user_id]
+
+
+def of_users(*asked: tuple[Conversation, str]) -> dict[tuple[Conversation, str], list[Membership]]:
+    """All stays of each of these users in each of these conversations, as of now."""
+    in_groups = dict.fromkeys(each for each in asked if each[0].is_group)
+    (rows,) = dynamo.look_up(stays.lookup(*in_groups))
+    return among(asked, rows)
+
+
+def among(
+    asked: Iterable[tuple[Conversation, str]], rows: list[dynamo.Row]
+) -> dict[tuple[Conversation, str], list[Membership]]:
+    """All stays of each of these, from the rows of Stays that were found for the groups among them."""
+    found = stays.by_key(rows)
+    return {
+        (conversation, user_id): found.get((conversation, user_id), [])
+        if conversation.is_group
+        else [stay for stay in memberships_in_c2c(conversation) if stay.user_id == user_id]
+        for conversation, user_id in asked
+    }
 
 
 def in_order(
@@ -50,13 +62,6 @@ def in_order(
     options: dict[str, Any] = {"Limit": page} if page else {}
     rows = dynamo.query(TABLE, f"conversationID = :conversation {upper}", values, ConsistentRead=consistent, **options)
     return map(_membership, rows)
-
-
-def still_there(conversation: Conversation, ordinals: Iterable[int]) -> set[int]:
-    """Those of these ordinals whose stay lasts. Consistent: who was removed is told nothing more."""
-    keys = [{"conversationID": conversation.conversation_id, "ordinal": ordinal} for ordinal in ordinals]
-    rows = dynamo.get_many(TABLE, keys, consistent=True)
-    return {row["ordinal"] for row in rows if _membership(row).is_current}
 
 
 def conversations_of(user_id: str, after: str, limit: int) -> dict[Conversation, int]:
@@ -80,7 +85,7 @@ def open_group(state: State) -> bool:
 
 
 def join(state: State, user_ids: Sequence[str]) -> State | None:
-    """Add these users, at most 99 and none of them a member, in one transaction.
+    """Add these users, at most 49 and none of them a member, in one transaction.
 
     Returns the conversation as it is then; None if it was no longer in this state, and nothing changed.
     """
@@ -91,7 +96,7 @@ def join(state: State, user_ids: Sequence[str]) -> State | None:
     count = _update_conversation(
         state, "REMOVE wayUntilMs ADD memberCount :count, nextOrdinal :count", {":count": len(joined)}
     )
-    if not _transact([count, *(_put(state.conversation, membership) for membership in joined)]):
+    if not _transact([count, *_begin(state.conversation, joined)]):
         return None
     return replace(state, member_count=state.member_count + len(joined), next_ordinal=state.next_ordinal + len(joined))
 
@@ -114,7 +119,7 @@ def leave(state: State, membership: Membership) -> bool:
             "ExpressionAttributeValues": dynamo.item({":seq": state.seq}),
         }
     }
-    return _transact([count, end])
+    return _transact([count, end, stays.end(state.conversation, membership, state.seq)])
 
 
 def _create(state: State, memberships: Sequence[Membership]) -> bool:
@@ -125,7 +130,14 @@ def _create(state: State, memberships: Sequence[Membership]) -> bool:
             "ConditionExpression": "attribute_not_exists(conversationID)",
         }
     }
-    return _transact([conversation, *(_put(state.conversation, membership) for membership in memberships)])
+    return _transact([conversation, *_begin(state.conversation, memberships)])
+
+
+def _begin(conversation: Conversation, memberships: Sequence[Membership]) -> Iterator[dict[str, Any]]:
+    for membership in memberships:
+        yield _put(conversation, membership)
+        if conversation.is_group:  # those of C2C follow from its ID
+            yield stays.begin(conversation, membership)
 
 
 def _put(conversation: Conversation, membership: Membership) -> dict[str, Any]:

@@ -10,13 +10,20 @@ from chalicelib import clock, settings
 from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.message import Header, Message
+from chalicelib.kept import Kept
 from chalicelib.limits import SEQ_MAX, UNREAD_COUNT_MAX, UNREAD_EXAMINED_MAX
 from chalicelib.store import dynamo
+from chalicelib.store.dynamo import Lookup
 
 TABLE = "Messages"
 SENDS = "Sends"
 
-_HEADER = "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs, isPrivate, expiresAt"
+# Half a kilobyte each: 5 MB. For a minute, so that what a group reads at once is looked up once.
+_kept: Kept[tuple[Conversation, int], Header] = Kept(entries=10_000, age_ms=60_000)
+
+_HEADER = (
+    "conversationID, seq, sender, senderOrdinal, audience, needReadReceipt, sentAtMs, isPrivate, expiresAt, nextOrdinal"
+)
 
 
 def put(message: Message) -> Message:
@@ -54,11 +61,33 @@ def headers(conversation: Conversation, seqs: Iterable[int]) -> dict[int, Header
     have been sent, and is asked for again consistently.
     """
     wanted = set(seqs)
-    found: dict[int, Header] = {}
+    found = kept(conversation, wanted)
     for consistent in (False, True):
-        keys = [_key(conversation, seq) for seq in sorted(wanted - found.keys())]
-        for row in dynamo.get_many(TABLE, keys, consistent=consistent, attributes=_HEADER):
-            found[row["seq"]] = _header(row)
+        (rows,) = dynamo.look_up(lookup(conversation, wanted - found.keys(), consistent=consistent))
+        found.update(keep(rows))
+    return found
+
+
+def kept(conversation: Conversation, seqs: Iterable[int]) -> dict[int, Header]:
+    """The headers that this process still has in memory.
+
+    Safe, because a header never changes. It may be kept for a minute longer than a message that expires, and DynamoDB
+    takes days to delete that.
+    """
+    found = ((seq, _kept.get((conversation, seq))) for seq in seqs)
+    return {seq: header for seq, header in found if header}
+
+
+def lookup(conversation: Conversation, seqs: Iterable[int], *, consistent: bool) -> Lookup:
+    """What to ask for, to have the headers of these messages."""
+    return Lookup(TABLE, [_key(conversation, seq) for seq in sorted(seqs)], consistent, _HEADER)
+
+
+def keep(rows: Iterable[dynamo.Row]) -> dict[int, Header]:
+    """The headers in these rows of one conversation, by seq; from now on they are in memory."""
+    found = {row["seq"]: _header(row) for row in rows}
+    for seq, header in found.items():
+        _kept.put((header.conversation, seq), header)
     return found
 
 
@@ -150,6 +179,7 @@ class _HeaderRow(msgspec.Struct):
     sentAtMs: int
     isPrivate: bool = False
     expiresAt: int | None = None
+    nextOrdinal: int | None = None
 
 
 class _ContentRow(msgspec.Struct):
@@ -172,6 +202,7 @@ def _header_row(header: Header) -> dict[str, dynamo.Value | None]:
         "sentAtMs": header.sent_at_ms,
         "isPrivate": header.is_private or None,
         "expiresAt": header.expires_at_s,
+        "nextOrdinal": header.next_ordinal,
     }
 
 
@@ -187,6 +218,7 @@ def _header(row: dynamo.Row) -> Header:
         sent_at_ms=checked.sentAtMs,
         is_private=checked.isPrivate,
         expires_at_s=checked.expiresAt,
+        next_ordinal=checked.nextOrdinal,
     )
 
 

@@ -9,6 +9,7 @@ from chalicelib import settings
 from chalicelib.core.caller import SDKVersion
 from chalicelib.core.conversation import SEPARATOR
 from chalicelib.store import dynamo
+from chalicelib.store.dynamo import Lookup
 
 TABLE = "Users"
 
@@ -41,7 +42,18 @@ def find(user_id: str) -> User:
 
 def find_many(user_ids: Iterable[str]) -> list[User]:
     """Those of these users who have been heard of, as of now: who has connected will be pushed to."""
-    return [user_of(row) for row in dynamo.get_many(TABLE, map(key, sorted(set(user_ids))), consistent=True)]
+    (rows,) = dynamo.look_up(lookup(*user_ids))
+    return list(map(user_of, rows))
+
+
+def lookup(*user_ids: str) -> Lookup:
+    """What to ask for, to know these users as of now."""
+    return Lookup(TABLE, list(map(key, sorted(set(user_ids)))))
+
+
+def one_of(user_id: str, rows: Iterable[dynamo.Row]) -> User:
+    """The user, from their row if there is one among these."""
+    return next((user_of(row) for row in rows if row["userID"] == user_id), User(user_id))
 
 
 def turn_read_receipts(user_id: str, on: bool) -> None:
