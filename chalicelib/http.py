@@ -91,7 +91,7 @@ def _result(
     parameters = [unquote(value) for value in path.values()]
     asked = requests.query(dict(request.query_params or {}), query)
     if body is not None:
-        return view(caller, *parameters, requests.body(_raw_body(request), body))
+        return view(caller, *parameters, requests.body(raw_body(request), body))
     if query is not requests.Nothing:
         return view(caller, *parameters, asked)
     return view(caller, *parameters)
@@ -103,7 +103,8 @@ def _bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _raw_body(request: Request) -> bytes:
+def raw_body(request: Request) -> bytes:
+    """The bytes of a request's body. Refuses with 6017."""
     try:
         raw = request.raw_body
     except ValueError as error:

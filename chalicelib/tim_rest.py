@@ -12,7 +12,7 @@ import msgspec
 from chalice.app import Request, Response
 from msgspec import Meta, Struct
 
-from chalicelib import chat, codes, entitlement, limits, log, read_receipts, requests, settings, tokens
+from chalicelib import chat, codes, entitlement, http, limits, log, read_receipts, requests, settings, tokens
 from chalicelib.codes import Code, Refusal
 from chalicelib.core.caller import Caller
 from chalicelib.core.conversation import Conversation, encode_msg_id
@@ -103,8 +103,7 @@ def _do(request: Request, name: str) -> Answer:
     if name not in _COMMANDS:
         raise Refusal(codes.UNKNOWN_ROUTE)
     shape, command = _COMMANDS[name]
-    raw = request.raw_body
-    return command(requests.body(raw.encode() if isinstance(raw, str) else raw, shape))
+    return command(requests.body(http.raw_body(request), shape))
 
 
 def _check_admin(query: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, urlencode
 
+import app as ways_in
 from chalicelib import keys, push
 from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.store import console, dynamo
@@ -238,6 +239,11 @@ class Scene:
             "POST", f"/v4/{command}?{urlencode(query)}", headers={"Content-Type": "application/json"}, body=raw
         )
         return Heard(response.status_code, dict(response.headers), response.body)
+
+    def gateway(self, event: Json) -> Json:
+        """What the HTTP function answers to an event of API Gateway's."""
+        answered: Json = ways_in.app(event, None)
+        return answered
 
     def restore(self) -> None:
         """Put the tables back as they were when the scene was set."""
