@@ -65,6 +65,14 @@ class Receiver:
     def commands(self) -> list[str]:
         return [post.body["CallbackCommand"] for post in self.posts]
 
+    @property
+    def ids(self) -> list[str]:
+        return [post.headers["webhook-id"] for post in self.posts]
+
+    def has_again(self, number: int) -> bool:
+        """Whether the event of a post has come once more."""
+        return self.ids.count(self.ids[number]) > 1
+
     def wait_until(self, come: Callable[[], bool]) -> None:
         """Until what has been posted is what is waited for."""
         with self.changed:
@@ -323,7 +331,7 @@ def test_the_id_is_the_same_when_the_same_is_told_again_and_different_otherwise(
     carol.reads(message)
     pump(world)
 
-    ids = [post.headers["webhook-id"] for post in receiver.posts]
+    ids = receiver.ids
     assert len(ids) == 4
     assert len(set(ids)) == 3
     assert ids[0] == ids[1]
