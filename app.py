@@ -13,6 +13,7 @@ what they say.
 from chalice.app import Chalice
 
 from chalicelib.handlers.http import http
+from chalicelib.handlers.page import page
 from chalicelib.handlers.queues import queues
 from chalicelib.handlers.sockets import sockets
 from chalicelib.handlers.streams import streams
@@ -20,5 +21,5 @@ from chalicelib.handlers.streams import streams
 app = Chalice(app_name="read-receipts")
 app.experimental_feature_flags.add("WEBSOCKETS")
 
-for blueprint in (http, sockets, streams, queues):
+for blueprint in (http, page, sockets, streams, queues):
     app.register_blueprint(blueprint)

@@ -1,8 +1,9 @@
 """Read receipts, serverless. From the outside in; each imports only from below, and from the last two lines:
 
-handlers/    http, sockets, streams, queues              the functions, by what wakes them
+handlers/    http, page, sockets, streams, queues        the functions, by what wakes them
 edges        http, sockets                               a request in, an answer or a refusal out
              tim_rest                                    TIM's server API, translated
+             page/                                       the chat page, and the JavaScript client
              documents                                   OpenAPI and AsyncAPI, made from all below
 deeds        read_receipts, which marks read by chat    what readers and senders do
              catch_up                                    what a sender missed while away

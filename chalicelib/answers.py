@@ -67,7 +67,10 @@ class Members(Struct, frozen=True):
 
 
 class Conversation(Struct, frozen=True):
-    """A conversation as one user sees it. `type` is V2TIM's: 1 for C2C, 2 for a group. 100 unread are 100 or more."""
+    """A conversation as one user sees it. `type` is V2TIM's: 1 for C2C, 2 for a group. 100 unread are 100 or more.
+
+    `lastMessage` is there if it was asked for, and there is one.
+    """
 
     conversationID: str
     type: int
@@ -77,6 +80,7 @@ class Conversation(Struct, frozen=True):
     groupID: str | UnsetType = UNSET
     groupType: str | UnsetType = UNSET
     memberCount: int | UnsetType = UNSET
+    lastMessage: "MessageShape | UnsetType" = UNSET
 
 
 class Conversations(Struct, frozen=True):
@@ -257,7 +261,9 @@ def admin_settings(console: Console) -> AdminSettings:
     )
 
 
-def conversation(state: State, viewer: str, unread_count: int) -> Conversation:
+def conversation(
+    state: State, viewer: str, unread_count: int, last_message: MessageShape | UnsetType = UNSET
+) -> Conversation:
     if state.conversation.is_group:
         return Conversation(
             conversationID=state.conversation.conversation_id,
@@ -267,10 +273,16 @@ def conversation(state: State, viewer: str, unread_count: int) -> Conversation:
             groupID=state.conversation.group_id,
             groupType=state.group_type,
             memberCount=state.member_count,
+            lastMessage=last_message,
         )
     peer = state.conversation.peer_of(viewer)
     return Conversation(
-        state.conversation.named_for(viewer), type=1, showName=peer, unreadCount=unread_count, userID=peer
+        state.conversation.named_for(viewer),
+        type=1,
+        showName=peer,
+        unreadCount=unread_count,
+        userID=peer,
+        lastMessage=last_message,
     )
 
 

@@ -123,7 +123,11 @@ def list_conversations(caller: str, request: requests.ConversationPage) -> answe
     listed = [(states[conversation], since) for conversation, since in page.items() if conversation in states]
     with ThreadPoolExecutor(_COUNTED_AT_ONCE) as pool:
         unread = pool.map(lambda each: _unread(caller, each[0], each[1], read), listed)
-        shown = [answers.conversation(state, caller, count) for (state, _), count in zip(listed, unread, strict=True)]
+        last = pool.map(lambda each: _last_message(caller, *each) if request.withLastMessage else UNSET, listed)
+        shown = [
+            answers.conversation(state, caller, count, message)
+            for (state, _), count, message in zip(listed, unread, last, strict=True)
+        ]
     cursor = list(page)[-1].conversation_id if is_more else ""
     return answers.Conversations(shown, nextSeq=cursor, isFinished=not is_more)
 
@@ -135,6 +139,14 @@ def _unread(caller: str, state: State, since: int, read: Mapping[Conversation, M
     if after >= state.seq:
         return 0
     return messages.count_unread(state.conversation, caller, after, limits.UNREAD_COUNT_MAX)
+
+
+def _last_message(caller: str, state: State, since: int) -> answers.MessageShape | UnsetType:
+    """The newest message of a conversation that this member may see."""
+    if since >= state.seq:
+        return UNSET
+    newest = messages.newest_first(state.conversation, since + 1, state.seq, 1)
+    return answers.message(newest[0], caller) if newest else UNSET
 
 
 def _peer_read_seq(conversation: Conversation, caller: str) -> int | None:

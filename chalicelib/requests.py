@@ -63,10 +63,14 @@ class MemberPage(Request, frozen=True):
 
 
 class ConversationPage(Request, frozen=True):
-    """getConversationList. `nextSeq` is what the page before said, empty to begin with."""
+    """getConversationList. `nextSeq` is what the page before said, empty to begin with.
+
+    `withLastMessage` costs a query more for each conversation.
+    """
 
     nextSeq: Annotated[str, Meta(max_length=128)] = ""
     count: PageSize = limits.PAGE_SIZE_MAX
+    withLastMessage: bool = False
 
 
 class SendMessage(Request, frozen=True):

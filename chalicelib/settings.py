@@ -13,6 +13,11 @@ def push_endpoint() -> str:
     return os.environ["PUSH_ENDPOINT"]
 
 
+def websocket_url() -> str:
+    """Where clients connect: API Gateway serves a socket and its `@connections` under one name, in two schemes."""
+    return push_endpoint().replace("http", "ws", 1)
+
+
 def is_local() -> bool:
     """Whether this is a stack on a local AWS, where webhooks go to the same machine and nowhere else."""
     return bool(os.environ.get("IS_LOCAL"))

@@ -122,6 +122,11 @@ def test_every_environment_variable_the_code_reads_is_set_by_the_stack(template:
     assert named == tables
 
 
+def test_long_answers_are_compressed(template: dict[str, Any]) -> None:
+    """By API Gateway, for whoever takes gzip: a function could do it only for clients that ask for binary types."""
+    assert template["Resources"]["RestAPI"]["Properties"]["MinimumCompressionSize"] == 1024
+
+
 def test_the_websocket_stage_deploys_itself(template: dict[str, Any]) -> None:
     resources = template["Resources"]
 

@@ -10,7 +10,7 @@ from chalicelib import clock, codes, limits
 from chalicelib.codes import Refusal
 from chalicelib.store import conversations, dynamo, members
 from chalicelib.store.conversations import State
-from tests.world import Answer, World
+from tests.world import Answer, User, World
 
 
 @pytest.mark.parametrize("group_type", ["Work", "Public", "Meeting", "Community", "AVChatRoom"])
@@ -180,6 +180,24 @@ def test_conversations_are_listed_for_those_who_are_in_them(world: World) -> Non
         "group_team",
     ]
     assert carol.calls("GET", "/conversations").ok["conversationList"] == []
+
+
+def test_conversations_come_with_their_last_message_if_asked(world: World) -> None:
+    alice, bob, carol = world.users("alice", "bob", "carol")
+    alice.creates("team", bob)
+    alice.sends(bob, "first")
+    alice.sends(bob, "last")
+    alice.sends("team", "before carol")
+    alice.invites("team", carol)
+
+    def last(user: User) -> dict[str, str | None]:
+        listed = user.calls("GET", "/conversations", withLastMessage="true").ok["conversationList"]
+        return {each["conversationID"]: each.get("lastMessage", {}).get("text") for each in listed}
+
+    assert last(bob) == {"c2c_alice": "last", "group_team": "before carol"}
+    assert last(carol) == {"group_team": None}
+    bob.sends("team", "after")
+    assert last(carol) == {"group_team": "after"}
 
 
 def test_conversations_come_in_pages(world: World) -> None:
