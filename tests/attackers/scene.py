@@ -13,7 +13,7 @@ from unittest.mock import patch
 from urllib.parse import quote, urlencode
 
 import app as ways_in
-from chalicelib import keys, push
+from chalicelib import kept, keys, push
 from chalicelib.core.conversation import Conversation, encode_msg_id
 from chalicelib.store import console, dynamo
 from tests.fakes import EXAMPLE_KEYS, FakeKeys
@@ -245,6 +245,12 @@ class Scene:
         answered: Json = ways_in.app(event, None)
         return answered
 
+    @staticmethod
+    def starts_anew() -> None:
+        """Let the functions be new ones, that have kept nothing in memory."""
+        console.forget()
+        kept.forget_all()
+
     def restore(self) -> None:
         """Put the tables back as they were when the scene was set."""
         now = contents()
@@ -254,7 +260,7 @@ class Scene:
             for key in rows.keys() - now[table].keys() | {k for k in rows if now[table].get(k) not in (None, rows[k])}:
                 dynamo.client().put_item(TableName=table, Item=_item(json.loads(rows[key])))
         self.world.sockets.frames.clear()
-        console.forget()
+        self.starts_anew()
 
 
 def contents() -> dict[str, dict[str, str]]:

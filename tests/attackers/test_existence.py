@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.conversation import Conversation, encode_msg_id
-from chalicelib.store import console, dynamo
+from chalicelib.store import dynamo
 from tests.attackers.scene import (
     CALLS,
     FRAMES,
@@ -52,7 +52,11 @@ def about(call: Call, names: dict[str, str]) -> Call:
 
 
 def told(scene: Scene, who: str, way: Way, call: Call) -> tuple[Any, ...]:
-    """All that somebody can tell from an answer: what it says, names of the question apart, and what it cost."""
+    """All that somebody can tell from an answer: what it says, names of the question apart, and what it cost.
+
+    Asked of a function that has just started: see `test_what_a_function_has_in_memory_saves_no_call`.
+    """
+    scene.starts_anew()
     with calls_to_aws() as made:
         heard = scene.call(way, call, scene.people[who].token)
     scene.restore()
@@ -148,7 +152,7 @@ def test_writing_to_somebody_does_not_tell_whether_they_are_known(scene: Scene) 
     known, unknown = ({"userID": name, "text": "hi", "needReadReceipt": True} for name in ("erin", "erim"))
     said, costs = [], []
     for body in (known, unknown):
-        console.forget()
+        scene.starts_anew()
         with calls_to_aws() as made:
             answer = scene.call(way, Call(body=body), scene.people["outsider"].token).body
         said.append({**answer, "msgID": "*", "userID": "*", "timestamp": 0})
@@ -177,9 +181,26 @@ def test_on_a_socket_neither(scene: Scene, action: str, who: str) -> None:
     socket = scene.people[who].connects()
     heard = []
     for names in ({}, THERE_OR_NOT):
-        console.forget()
+        scene.starts_anew()
         with calls_to_aws() as made:
             answer = socket.says({"action": action, **instead(FRAMES[action].body, names)})
         heard.append((instead(answer, dict.fromkeys((*THERE_OR_NOT, *THERE_OR_NOT.values()), "*")), made))
 
     assert heard[0] == heard[1]
+
+
+@pytest.mark.parametrize("path", ["/v1/read-receipts", "/v1/read-receipts/query"])
+def test_what_a_function_has_in_memory_saves_no_call(scene: Scene, path: str) -> None:
+    """A function that knows a message reads one item less, but of those that are read at once: the calls are as many.
+
+    Not to use what it knows would cost every member a read, for less than anybody could measure.
+    """
+    costs = []
+    scene.starts_anew()
+    scene.call(("POST", path), CALLS["POST", path], scene.people["member"].token)
+    for names in ({}, THERE_OR_NOT):
+        with calls_to_aws() as made:
+            scene.call(("POST", path), about(CALLS["POST", path], names), scene.people["outsider"].token)
+        costs.append([call.partition("(")[0] for call in made])
+
+    assert costs[0] == costs[1] == ["BatchGetItem"]
