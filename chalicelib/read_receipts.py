@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 from msgspec import UNSET
 
-from chalicelib import answers, chat, clock, codes, entitlement, limits, log, requests, together
+from chalicelib import answers, chat, clock, codes, counting, entitlement, limits, log, requests, together
 from chalicelib.codes import Code, Refusal
 from chalicelib.core import audience
 from chalicelib.core.audience import Membership
@@ -27,7 +27,7 @@ from chalicelib.core.tiles import (
     offset_of,
     segment_of,
 )
-from chalicelib.store import members, reads, receipts, standing
+from chalicelib.store import members, reads, standing
 from chalicelib.store.standing import Standing
 
 
@@ -194,7 +194,7 @@ def receipts_of(conversation: Conversation, headers: dict[int, Header]) -> list[
     if not headers:
         return []
     if conversation.is_group:
-        counts = receipts.counts(conversation, headers.values())
+        counts = counting.counts(conversation, headers.values())
         return [group_receipt(header, counts[seq]) for seq, header in headers.items()]
     sender = next(iter(headers.values()))
     peer = 1 - sender.sender_ordinal

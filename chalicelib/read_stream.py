@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib import answers, log, push, together, webhook
+from chalicelib import answers, counting, log, push, together, webhook
 from chalicelib.core import audience
 from chalicelib.core.caller import SDKVersion
 from chalicelib.core.conversation import Conversation, encode_msg_id
@@ -138,13 +138,24 @@ def _c2c_news(conversation: Conversation, deltas: Sequence[ReadDelta]) -> list[N
 
 
 def _group_news(conversation: Conversation, deltas: Sequence[ReadDelta], folded: Mapping[TileKey, Tile]) -> list[News]:
-    """The tiles are as they were written after all of the batch had been folded. Of two folds that run at once the
-    later one sees both."""
-    headers = messages.headers(conversation, {seq for delta in deltas for seq, _ in _by_seq(delta)})
-    counts = receipts.counts(conversation, headers.values(), folded)
+    """The counts are as they were when all of the batch had been folded. Of two folds that run at once the later one
+    sees both.
+
+    The sums are brought up to date as far up as the latest message of each row is counted, not only those just read: a
+    row may make up for a record that was lost.
+    """
+    read = {seq for delta in deltas for seq, _ in _by_seq(delta)}
+    latest = {seq_at(delta.block, max(delta.all_offsets)) for delta in deltas if delta.all_offsets}
+    headers = messages.headers(conversation, read | latest)
+    levels: dict[int, int] = defaultdict(int)
+    for place in filter(None, map(counting.place_of, headers.values())):
+        levels[place.block] = max(levels[place.block], place.level)
+    held = counting.carry_up({delta.tile_key: folded[delta.tile_key] for delta in deltas}, levels)
+    told = {seq: header for seq, header in headers.items() if seq in read}
+    counts = counting.counts(conversation, told.values(), held)
     return [
         News(conversation, seq, header.sender, group_receipt(header, counts[seq]))
-        for seq, header in sorted(headers.items())
+        for seq, header in sorted(told.items())
     ]
 
 

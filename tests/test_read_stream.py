@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import kept, read_stream
+from chalicelib import counting, kept, read_stream
 from chalicelib.limits import FRAME_BYTES_MAX
 from chalicelib.store import dynamo, messages, receipts, users
 from chalicelib.store.receipts import add
@@ -206,7 +206,7 @@ def test_counts_that_cannot_be_read_are_told_when_the_record_comes_again(
     bob.reads(message)
     records = world.streams.new("Reads")
     told = [each for each in records if "userID" in each["dynamodb"]["NewImage"]]
-    for module, name in ((messages, "headers"), (receipts, "counts"), (users, "lookup")):
+    for module, name in ((messages, "headers"), (counting, "counts"), (users, "lookup")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, lambda *_: dynamo.client().describe_table(TableName="nothing"))
             assert world.streams.deliver("Reads", records) == numbers(told)

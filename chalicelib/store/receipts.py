@@ -1,25 +1,34 @@
 """Receipts: the tiles, folded from Reads by the stream. What is in a tile is true; what is not may be on its way."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from botocore.exceptions import ClientError
 
 from chalicelib import settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
-from chalicelib.core.message import Header
-from chalicelib.core.tiles import SEGMENT_SIZE, Tile, TileKey, block_of, count_readers, offset_of
+from chalicelib.core.tiles import Tile, TileKey
 from chalicelib.store import dynamo
+from chalicelib.store.dynamo import Lookup
 
 TABLE = "Receipts"
 
 
 def find_many(keys: Iterable[TileKey]) -> dict[TileKey, Tile]:
     """Tiles by their keys, empty ones too; consistently read."""
-    tiles = {(key.conversation.conversation_id, _block_segment(key)): key for key in keys}
-    found = dict.fromkeys(tiles.values(), Tile())
-    for row in dynamo.get_many(TABLE, map(_key, found), consistent=True):
-        found[tiles[row["conversationID"], row["blockSegment"]]] = _tile(row)
-    return found
+    wanted = list(keys)
+    (rows,) = dynamo.look_up(lookup(wanted))
+    return by_key(wanted, rows)
+
+
+def lookup(keys: Iterable[TileKey]) -> Lookup:
+    """What to ask for, to have these tiles; consistently."""
+    return Lookup(TABLE, [_key(key) for key in keys])
+
+
+def by_key(keys: Iterable[TileKey], rows: Iterable[dynamo.Row]) -> dict[TileKey, Tile]:
+    """These tiles, from their rows; nobody is in one that is not there."""
+    found = {(row["conversationID"], row["blockSegment"]): _tile(row) for row in rows}
+    return {key: found.get((key.conversation.conversation_id, _block_segment(key)), Tile()) for key in keys}
 
 
 def add(key: TileKey, additions: Tile, stored: Tile | None = None) -> Tile:
@@ -34,42 +43,42 @@ def add(key: TileKey, additions: Tile, stored: Tile | None = None) -> Tile:
         tile = stored.union(additions)
         if tile is stored:
             break
-        try:
-            dynamo.client().put_item(
-                TableName=settings.table(TABLE),
-                Item=dynamo.item({**_key(key), **_row(tile)}),
-                ConditionExpression="attribute_not_exists(version) OR version = :read",
-                ExpressionAttributeValues=dynamo.item({":read": stored.version}),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-            )
-        except ClientError as error:
-            if not dynamo.lost_condition(error):
-                raise
-            stored = _tile(dynamo.plain(error.response["Item"]))  # type: ignore[typeddict-item]  # with ALL_OLD it is there
-        else:
+        found = _put(key, tile, stored.version)
+        if found is None:
             return tile
+        stored = found
     return stored
 
 
-def counts(
-    conversation: Conversation, headers: Iterable[Header], known: Mapping[TileKey, Tile] | None = None
-) -> dict[int, int]:
-    """How many have read each of these messages of a group, by seq; from tiles that are known, or consistently read."""
-    asked = {header.seq: header for header in headers}
-    tiles: dict[int, Iterable[Tile]] = {}
-    in_one = {}
-    for header in asked.values():
-        block = block_of(header.seq)
-        if header.next_ordinal is not None and header.next_ordinal <= SEGMENT_SIZE:
-            in_one[header.seq] = TileKey(conversation, block, 0)
-        elif block not in tiles:
-            tiles[block] = of_block(conversation, block)
-    found = dict(known or {})
-    found.update(find_many({key for key in in_one.values() if key not in found}))
-    return {
-        seq: count_readers([found[in_one[seq]]] if seq in in_one else tiles[block_of(seq)], offset_of(seq))
-        for seq in asked
-    }
+def _put(key: TileKey, tile: Tile, version: int) -> Tile | None:
+    """Store a tile if it still is at this version (0: not there). None if that was so, else what was there."""
+    try:
+        dynamo.client().put_item(
+            TableName=settings.table(TABLE),
+            Item=dynamo.item({**_key(key), **_row(tile)}),
+            ConditionExpression="attribute_not_exists(version) OR version = :read",
+            ExpressionAttributeValues=dynamo.item({":read": version}),
+            ReturnValuesOnConditionCheckFailure="ALL_OLD",
+        )
+    except ClientError as error:
+        if not dynamo.lost_condition(error):
+            raise
+        return _tile(dynamo.plain(error.response["Item"]))  # type: ignore[typeddict-item]  # with ALL_OLD it is there
+    return None
+
+
+def replace(key: TileKey, right: Tile) -> Tile:
+    """Repair a tile: store these readers and no others, as its next version, whatever is there. Returns it.
+
+    For an audit alone: whatever else changes a tile only adds to it. Not to be done while folds of the tile are under
+    way that the audit has not seen: it is for the caller to look again.
+    """
+    for _ in dynamo.tries():
+        stored = find_many([key])[key]
+        tile = Tile(stored.version + 1, right.bits, max(stored.expires_at_s, right.expires_at_s))
+        if _put(key, tile, stored.version) is None:
+            return tile
+    raise AssertionError("tries() ends by refusing")
 
 
 def of_block(conversation: Conversation, block: int) -> list[Tile]:
