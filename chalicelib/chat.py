@@ -120,10 +120,11 @@ def list_conversations(caller: str, request: requests.ConversationPage) -> answe
     is_more = len(found) > len(page)
     states = {state.conversation: state for state in conversations.find_many(page)}
     read = marks.find_many(page, caller)
+    stays = members.of_users(*((conversation, caller) for conversation in page)) if request.withLastMessage else {}
     listed = [(states[conversation], since) for conversation, since in page.items() if conversation in states]
     with ThreadPoolExecutor(_COUNTED_AT_ONCE) as pool:
         unread = pool.map(lambda each: _unread(caller, each[0], each[1], read), listed)
-        last = pool.map(lambda each: _last_message(caller, *each) if request.withLastMessage else UNSET, listed)
+        last = pool.map(lambda each: _last_message(each[0], caller, stays), listed)
         shown = [
             answers.conversation(state, caller, count, message)
             for (state, _), count, message in zip(listed, unread, last, strict=True)
@@ -141,8 +142,16 @@ def _unread(caller: str, state: State, since: int, read: Mapping[Conversation, M
     return messages.count_unread(state.conversation, caller, after, limits.UNREAD_COUNT_MAX)
 
 
-def _last_message(caller: str, state: State, since: int) -> answers.MessageShape | UnsetType:
-    """The newest message of a conversation that this member may see."""
+def _last_message(
+    state: State, caller: str, stays: Mapping[tuple[Conversation, str], list[Membership]]
+) -> answers.MessageShape | UnsetType:
+    """The newest message of a conversation that this member may see.
+
+    The list may be a moment behind, and still have a group that the member was removed from, or rejoined: who may see
+    what was said since follows from the stays alone.
+    """
+    theirs = stays.get((state.conversation, caller), [])
+    since = next((stay.joined_seq for stay in theirs if stay.is_current), state.seq)
     if since >= state.seq:
         return UNSET
     newest = messages.newest_first(state.conversation, since + 1, state.seq, 1)

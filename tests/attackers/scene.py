@@ -71,7 +71,7 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/v1/groups/{group_id}/members"): Call(
         {"group_id": "team"}, {"nextSeq": "0", "count": "100"}, refused=NOT_MEMBERS
     ),
-    ("GET", "/v1/conversations"): Call(query={"nextSeq": "group_a", "count": "10"}),
+    ("GET", "/v1/conversations"): Call(query={"nextSeq": "group_a", "count": "10", "withLastMessage": "true"}),
     ("GET", "/v1/conversations/{conversation_id}/messages"): Call(
         {"conversation_id": "group_team"}, {"count": "5", "lastMsgID": encode_msg_id(TEAM, 2)}, refused=NOT_MEMBERS
     ),
@@ -105,6 +105,12 @@ PUBLIC: dict[tuple[str, str], int] = {
     ("GET", "/v1/openapi.json"): 200,
     ("GET", "/v1/asyncapi.json"): 200,
     **{(method, "/{proxy+}"): 404 for method in ("GET", "POST", "PUT", "PATCH", "DELETE")},
+}
+
+# The chat page, which knows nobody, and one of its files.
+PAGE: dict[tuple[str, str], Call] = {
+    ("GET", "/"): Call(),
+    ("GET", "/page/{version}/{name}"): Call({"version": "0", "name": "page.js"}),
 }
 
 # TIM's server API, which is the administrators' alone: the token is in the query.

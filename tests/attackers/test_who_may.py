@@ -16,10 +16,12 @@ import pytest
 import app as ways_in
 from chalicelib import keys, requests, tim_rest, tokens
 from chalicelib.limits import KEY_KEPT_S
+from chalicelib.store import members
 from tests.attackers.scene import (
     ALL_REFUSED,
     CALLS,
     FRAMES,
+    PAGE,
     PUBLIC,
     SECRETS,
     TIM,
@@ -151,7 +153,7 @@ def test_every_way_in_is_attacked() -> None:
         if getattr(getattr(entry.view_function, "operation", None), "public", False)
     }
 
-    assert routes == {*CALLS, *PUBLIC, TIM_ROUTE}
+    assert routes == {*CALLS, *PUBLIC, *PAGE, TIM_ROUTE}
     assert open_to_all == PUBLIC.keys()
     assert {frame.__struct_config__.tag for frame in get_args(requests.Frame)} == FRAMES.keys()
     assert vars(tim_rest)["_COMMANDS"].keys() == TIM.keys()
@@ -244,6 +246,21 @@ def test_what_is_open_to_all_tells_no_secrets(scene: Scene, way: tuple[str, str]
     assert not [word for word in (*SECRETS, keys.current(keys.TOKEN)) if word in heard.raw.decode()]
     assert made == []
     assert contents() == scene.tables
+
+
+@pytest.mark.parametrize("way", PAGE, ids=" ".join)
+def test_the_page_is_the_same_for_everybody(scene: Scene, way: tuple[str, str]) -> None:
+    """It knows nobody, so nobody's token, cookie or name makes another page of it."""
+    with calls_to_aws() as made:
+        plain = scene.call(way, PAGE[way], None)
+        heads = {"Cookie": "user=alice", "X-Forwarded-Host": "evil.example", "Host": "evil.example", "X-User-ID": "bob"}
+        known = scene.call(way, PAGE[way], scene.people["admin"].token, headers=heads)
+
+    assert plain.status == 200
+    assert plain == known
+    assert b"evil.example" not in plain.raw
+    assert not [word for word in (*SECRETS, keys.current(keys.TOKEN)) if word in plain.raw.decode()]
+    assert made == []
 
 
 @pytest.mark.parametrize("command", TIM)
@@ -380,3 +397,20 @@ def test_a_token_is_not_taken_again_after_its_key_was_retired(scene: Scene) -> N
         finally:
             scene.world.waits(-late)
             keys.forget()
+
+
+def test_who_was_just_removed_sees_no_message_of_a_list_that_is_behind(scene: Scene) -> None:
+    """The index by which conversations are listed follows within a moment; what was said since is not for them."""
+    way = ("GET", "/v1/conversations")
+    call = Call(query={"withLastMessage": "true"})
+    was = members.conversations_of("grace", "", 10)
+    owner, newcomer = scene.people["owner"], scene.people["newcomer"]
+    owner.removes("team", newcomer)
+    owner.sends("team", "the launch is on Friday after all")
+    with patch.object(members, "conversations_of", lambda *_: was):
+        removed = scene.call(way, call, newcomer.token)
+        owner.invites("team", newcomer)
+        invited_back = scene.call(way, call, newcomer.token)
+
+    assert b"launch" not in removed.raw
+    assert b"launch" not in invited_back.raw
