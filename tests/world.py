@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote, urlencode
@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode
 import boto3
 from chalice.test import Client, TestLambdaClient
 from moto import mock_aws
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
 
 import app as ways_in
 from chalicelib import clock, kept, push, tokens
@@ -22,6 +24,9 @@ from tests.tables import create_tables
 
 Json = dict[str, Any]
 Record = dict[str, Any]
+
+# What GetRecords answers with at most.
+_RECORDS_PER_PAGE = 1000
 
 # The function that each table's stream triggers.
 TRIGGERS = {"Reads": "push_receipts", "Messages": "push_messages", "Marks": "push_marks"}
@@ -49,19 +54,27 @@ class Answer:
         return self.status, self.body["code"]
 
 
+@cache
+def _streams() -> Any:
+    return boto3.client("dynamodbstreams")
+
+
 @dataclass
 class Streams:
     """The tables' streams, delivered only when asked: everything new since the last time, as Lambda would."""
 
     functions: TestLambdaClient
-    delivered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    places: dict[str, str] = field(default_factory=dict)  # a shard iterator for each table
 
     def new(self, table: str) -> list[Record]:
         """The records of a table's stream that have not been taken yet, as Lambda's events have them."""
-        records = self._all(table)
-        fresh = records[self.delivered[table] :]
-        self.delivered[table] = len(records)
-        return fresh
+        if table not in self.places:
+            self.places[table] = self._beginning(table)
+        records = page = self._page(table)
+        while len(page) == _RECORDS_PER_PAGE:
+            page = self._page(table)
+            records += page
+        return records
 
     def deliver(self, table: str, records: Sequence[Record]) -> list[str]:
         """Call a table's trigger with these records, and return the sequence numbers it reports as failed."""
@@ -81,19 +94,23 @@ class Streams:
             else:
                 raise AssertionError(f"{table}: {len(records)} records fail again and again")
 
-    @staticmethod
-    def _all(table: str) -> list[Record]:
-        arn = dynamo.client().describe_table(TableName=table)["Table"]["LatestStreamArn"]
-        streams = boto3.client("dynamodbstreams")
-        records: list[Record] = []
-        for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            iterator = streams.get_shard_iterator(
-                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            records += streams.get_records(ShardIterator=iterator)["Records"]
-        for record in records:
+    def _page(self, table: str) -> list[Record]:
+        answer = _streams().get_records(ShardIterator=self.places[table])
+        self.places[table] = answer["NextShardIterator"]
+        for record in answer["Records"]:
             record["dynamodb"].pop("ApproximateCreationDateTime", None)
+        records: list[Record] = answer["Records"]
         return records
+
+    @staticmethod
+    def _beginning(table: str) -> str:
+        """The beginning of a table's stream; on moto it has one shard, which never ends."""
+        arn = dynamo.client().describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        (shard,) = _streams().describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        place: str = _streams().get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        return place
 
 
 class Socket:
@@ -126,10 +143,14 @@ class Socket:
     def says(self, body: str | Json) -> Json:
         """Send a frame, and return what is answered."""
         before = len(self.frames)
-        text = body if isinstance(body, str) else json.dumps(body)
-        self.world.functions.invoke("socket_heard", self.world.socket_event(self.connection_id, "MESSAGE", body=text))
+        self.tries_to_say(body)
         (answer,) = self.frames[before:]
         return answer
+
+    def tries_to_say(self, body: str | Json) -> None:
+        """Send a frame, whether or not there will be an answer."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.world.functions.invoke("socket_heard", self.world.socket_event(self.connection_id, "MESSAGE", body=text))
 
     def closes(self) -> None:
         self.world.functions.invoke("socket_closed", self.world.socket_event(self.connection_id, "DISCONNECT"))
@@ -248,6 +269,7 @@ class World:
         with mock_aws():
             dynamo.client.cache_clear()
             push.client.cache_clear()
+            _streams.cache_clear()
             console.forget()
             kept.forget_all()
             create_tables()
@@ -267,6 +289,17 @@ class World:
 
     def pump(self) -> None:
         self.streams.pump()
+
+    def begins_anew(self) -> None:
+        """Empty all tables and streams: as another world, without the time it takes to make one."""
+        backend = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"]
+        for table in backend.tables.values():
+            table.items.clear()
+            if table.stream_shard:
+                table.stream_shard.items.clear()
+        self.streams.places.clear()
+        self.sockets.frames.clear()
+        console.forget()
 
     def waits(self, seconds: float) -> None:
         """Let time pass."""
@@ -312,9 +345,14 @@ class World:
         answer = ways_in.app(event, None)
         return Answer(answer["statusCode"], json.loads(answer["body"]))
 
+    @property
+    def next_connection_id(self) -> str:
+        """What the next connection will be called."""
+        return f"socket-{self._connections + 1}="
+
     def connect(self, token: str | None, **query: str) -> Socket:
+        connection_id = self.next_connection_id
         self._connections += 1
-        connection_id = f"socket-{self._connections}="
         parameters = query if token is None else {"token": token, **query}
         event = self.socket_event(connection_id, "CONNECT", query=parameters)
         return Socket(self, connection_id, self.functions.invoke("socket_connected", event).payload)
