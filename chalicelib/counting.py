@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from chalicelib import together
 from chalicelib.core.conversation import Conversation
 from chalicelib.core.message import Header
-from chalicelib.core.sums import Counts, Node, NodeKey, Slot, counts_of, level_of
-from chalicelib.core.tiles import Tile, TileKey, block_of, count_readers, offset_of
+from chalicelib.core.sums import Counts, Node, NodeKey, Slot, counts_of, level_of, members_below
+from chalicelib.core.tiles import Tile, TileKey, block_of, count_readers, offset_of, segment_of
 from chalicelib.store import dynamo, receipts, sums
 
 
@@ -42,6 +42,34 @@ def place_of(header: Header) -> NodeKey | None:
     if header.next_ordinal is None:
         return None
     return NodeKey(header.conversation, block_of(header.seq), level_of(header.next_ordinal), 0)
+
+
+def segments_with_unread(header: Header, next_ordinal: int, first: int, limit: int) -> tuple[list[int], int | None]:
+    """The segments, from `first`, in which not everybody may have read a message; at most `limit`, and at most so many
+    nodes are read for it. Also where to go on, or None where there is nothing more.
+
+    What the sums say was read has been read: so where they say that all have, there is nobody to be found. Where
+    somebody has left they never say so.
+    """
+    found: list[int] = []
+    nodes_read = 0
+    open_ = [NodeKey(header.conversation, block_of(header.seq), level_of(next_ordinal), 0)]
+    while open_:
+        place = open_.pop()
+        begins = segment_of(place.index * members_below(place.level))
+        if segment_of((place.index + 1) * members_below(place.level) - 1) < first:
+            continue
+        if place.level == 0 and len(found) < limit:
+            found.append(place.index)
+        elif place.level and nodes_read < limit:
+            nodes_read += 1
+            (rows,) = dynamo.look_up(sums.lookup([place]))
+            node = sums.by_key([place], rows)[place]
+            unfilled = node.unfilled(place, offset_of(header.seq), next_ordinal, header.sender_ordinal)
+            open_ += reversed(list(unfilled))
+        else:
+            return found, max(first, begins)
+    return found, None
 
 
 def carry_up(tiles: Mapping[TileKey, Tile], levels: Mapping[int, int]) -> dict[NodeKey, Counts]:

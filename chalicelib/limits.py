@@ -38,8 +38,10 @@ PAGE_SIZE_MAX = 100
 # Batches of changed receipts in one page of a catch-up: each may name 20 blocks of messages.
 CHANGES_PER_PAGE_MAX = 10
 
-# Segments (of 80 members) examined for one page of a read-members list, so that its time stays bounded in a group of
-# any size. A page may come out short, even empty; `isFinished` says whether there is more.
+# Segments (of 80 members) examined for one page of a read-members list, and nodes of sums to find them, so that its
+# time and its read units stay bounded in a group of any size: 3 units a segment for its members, and one to 24 for what
+# they have read, by how much of the message's block that is. A page may come out short, even empty; `isFinished` says
+# whether there is more.
 SEGMENTS_PER_PAGE_MAX = 16
 
 # Live sockets of one user. TIM's premium multi-login allows 10 web and 3 for each native platform.

@@ -22,12 +22,13 @@ from chalicelib.core.conversation import Conversation, decode_msg_id, encode_msg
 from chalicelib.core.message import Header
 from chalicelib.core.receipt import Receipt, c2c_receipt, group_receipt
 from chalicelib.core.tiles import (
+    SEGMENT_SIZE,
     block_of,
     first_ordinal_of,
     offset_of,
     segment_of,
 )
-from chalicelib.store import members, reads, standing
+from chalicelib.store import conversations, members, reads, standing
 from chalicelib.store.standing import Standing
 
 
@@ -97,28 +98,65 @@ def read_members(caller: Caller, msg_id: str, request: requests.ReadMemberPage) 
 
 
 def read_members_of(header: Header, request: requests.ReadMemberPage) -> answers.ReadMembers:
-    page: list[answers.ReadMember] = []
-    first_segment = segment_of(request.nextSeq)
-    for segment in range(first_segment, first_segment + limits.SEGMENTS_PER_PAGE_MAX):
-        first, end = first_ordinal_of(segment), first_ordinal_of(segment + 1)
-        stays = list(members.in_order(header.conversation, max(first, request.nextSeq), end - 1))
-        read_at_ms = reads.of_segment(header.conversation, segment, header.seq) if stays else {}
-        for stay in stays:
-            is_in_audience = stay.covers(header.seq) and stay.ordinal != header.sender_ordinal
-            is_asked_for = (stay.ordinal in read_at_ms) == (request.filter == "read")
-            if not (is_in_audience and is_asked_for):
-                continue
-            if len(page) == request.count:
-                return answers.ReadMembers(page, nextSeq=stay.ordinal, isFinished=False)
-            if stay.ordinal in read_at_ms:
-                page.append(answers.ReadMember(stay.user_id, read_at_ms[stay.ordinal]))
-            else:
-                page.append(answers.ReadMember(stay.user_id))
-        # Ordinals are given in the order of joining, so behind the first who joined too late there are only such.
-        is_last = not stays or stays[-1].ordinal < end - 1 or stays[-1].joined_seq >= header.seq
-        if is_last:
-            return answers.ReadMembers(page, nextSeq=0, isFinished=True)
-    return answers.ReadMembers(page, nextSeq=end, isFinished=False)
+    """A page of a group message's list. A bounded number of segments is looked at, a few at once, and more at once
+    where they hold little."""
+    end = header.next_ordinal or _next_ordinal(header.conversation)
+    segments, go_on = _segments(header, request, end)
+    found: list[tuple[int, answers.ReadMember]] = []
+    at_once = -(-request.count // SEGMENT_SIZE)
+    while segments and len(found) < request.count:
+        looked_at, segments = segments[:at_once], segments[at_once:]
+        for members_found in together.each(lambda segment: _listed(header, request, segment, end), looked_at):
+            found += members_found
+        at_once *= 2
+    page = [member for _, member in found[: request.count]]
+    if len(found) > request.count:
+        return answers.ReadMembers(page, nextSeq=found[request.count][0], isFinished=False)
+    go_on = segments[0] if segments else go_on
+    if go_on is None:
+        return answers.ReadMembers(page, nextSeq=0, isFinished=True)
+    return answers.ReadMembers(page, nextSeq=first_ordinal_of(go_on), isFinished=False)
+
+
+def _segments(header: Header, request: requests.ReadMemberPage, end: int) -> tuple[list[int], int | None]:
+    """The segments of a page, and where the next one begins; None if this is the last.
+
+    Segments that all have read are passed over, as the sums never run ahead. Those that nobody has read are not: the
+    sums may lag, and the list shows every receipt whose call has answered.
+    """
+    first = segment_of(request.nextSeq)
+    if request.filter == "unread":
+        return counting.segments_with_unread(header, end, first, limits.SEGMENTS_PER_PAGE_MAX)
+    last = segment_of(end - 1)
+    segments = list(range(first, min(last + 1, first + limits.SEGMENTS_PER_PAGE_MAX)))
+    return segments, segments[-1] + 1 if segments and segments[-1] < last else None
+
+
+def _listed(
+    header: Header, request: requests.ReadMemberPage, segment: int, end: int
+) -> list[tuple[int, answers.ReadMember]]:
+    """Those of a segment who belong in the list, by ordinal.
+
+    Who has read is known from Reads alone: what was written there was checked to be of the audience.
+    """
+    read = reads.of_segment(header.conversation, segment, header.seq)
+    if request.filter == "read":
+        listed = [(ordinal, answers.ReadMember(*read[ordinal])) for ordinal in sorted(read)]
+    else:
+        last = min(first_ordinal_of(segment + 1), end) - 1
+        stays = members.in_order(header.conversation, first_ordinal_of(segment), last)
+        listed = [
+            (stay.ordinal, answers.ReadMember(stay.user_id))
+            for stay in stays
+            if stay.covers(header.seq) and stay.ordinal != header.sender_ordinal and stay.ordinal not in read
+        ]
+    return [(ordinal, member) for ordinal, member in listed if ordinal >= request.nextSeq]
+
+
+def _next_ordinal(conversation: Conversation) -> int:
+    """How many have ever joined a group, for messages that do not say how many had when they were sent."""
+    state = conversations.find(conversation, consistent=True)
+    return state.next_ordinal if state else 0
 
 
 def _own_seen(caller: Caller, conversation: Conversation, seqs: Sequence[int]) -> dict[int, Header]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import counting, kept
+from chalicelib import counting, kept, limits
 from chalicelib.core import sums as tree
+from chalicelib.core.audience import Membership
 from chalicelib.core.conversation import Conversation
 from chalicelib.core.sums import NodeKey, Slot
 from chalicelib.core.tiles import Tile, TileKey
-from chalicelib.store import dynamo, receipts, sums
+from chalicelib.store import dynamo, reads, receipts, sums
 from tests.world import Json, User, World
 
 GROUP = Conversation.of_group("team")
@@ -210,3 +211,35 @@ def test_what_was_repaired_in_a_tile_is_carried_up_by_its_version(world: World, 
     assert alice.counts(sent[0])[0] > 10
     counting.carry_up(receipts.find_many([key]), {0: 2})
     assert alice.counts(sent[0]) == (10, 240)
+
+
+def test_the_one_who_has_not_read_is_found_without_looking_at_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "FAN_OUT", 2)
+    alice = world.user("alice")
+    names = [f"user{number:03}" for number in range(1, 400)]
+    alice.creates("team", *names)
+    sent = alice.sends("team")
+    for ordinal, name in enumerate(names, start=1):
+        if ordinal != 250:
+            reads.record(GROUP, Membership(ordinal, name, joined_seq=0), 0, [1], 1)
+    looked_at = []
+    of_segment = reads.of_segment
+
+    def noted(conversation: Conversation, segment: int, seq: int) -> Any:
+        looked_at.append(segment)
+        return of_segment(conversation, segment, seq)
+
+    monkeypatch.setattr(reads, "of_segment", noted)
+    assert alice.non_readers(sent) == ["user250"]
+    assert looked_at == [0, 1, 2, 3, 4]  # what is not folded yet is not relied on
+    looked_at.clear()
+    world.pump()
+
+    assert alice.counts(sent) == (398, 1)
+    assert alice.non_readers(sent) == ["user250"]
+    assert looked_at == [3]
+    monkeypatch.setattr(limits, "SEGMENTS_PER_PAGE_MAX", 3)  # nodes of the tree on one page
+    assert alice.non_readers(sent) == ["user250"]
+    assert len(alice.readers(sent)) == 398

@@ -13,7 +13,7 @@ such nodes, and so on: a group of up to 80 that ever joined needs no node, 3,200
   the lowest leftmost node over all the ordinals that had been given when it was sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -68,6 +68,17 @@ class Node:
     @property
     def counts(self) -> Counts:
         return add_up(slot.counts for slot in self.slots.values())
+
+    def unfilled(self, place: NodeKey, offset: int, next_ordinal: int, sender_ordinal: int) -> Iterator[NodeKey]:
+        """The children of this node, that stands at `place`, of which it does not say that all have read a message."""
+        below = members_below(place.level - 1)
+        for number in range(FAN_OUT):
+            child = NodeKey(place.conversation, place.block, place.level - 1, place.index * FAN_OUT + number)
+            ordinals = range(child.index * below, min((child.index + 1) * below, next_ordinal))
+            others = len(ordinals) - (sender_ordinal in ordinals)
+            read = self.slots[number].counts.get(offset, 0) if number in self.slots else 0
+            if read < others:
+                yield child
 
 
 def level_of(next_ordinal: int) -> int:

@@ -59,8 +59,11 @@ def record(
             raise
 
 
-def of_segment(conversation: Conversation, segment: int, seq: int) -> dict[int, int]:
-    """Who in a segment has read one message: the time of the first reading in ms, by ordinal. Consistent."""
+def of_segment(conversation: Conversation, segment: int, seq: int) -> dict[int, tuple[str, int]]:
+    """Who in a segment has read one message: the userID and the time of the first reading in ms, by ordinal.
+
+    Consistent.
+    """
     read = f"r{offset_of(seq)}"
     rows = dynamo.query(
         TABLE,
@@ -68,9 +71,9 @@ def of_segment(conversation: Conversation, segment: int, seq: int) -> dict[int, 
         {":segment": _joined(conversation.conversation_id, segment), ":block": _joined(block_of(seq), "")},
         ConsistentRead=True,
         FilterExpression=f"attribute_exists({read})",
-        ProjectionExpression=f"blockOrdinal, {read}",
+        ProjectionExpression=f"blockOrdinal, userID, {read}",
     )
-    return {_numbers(row["blockOrdinal"])[1]: row[read] for row in rows}
+    return {_numbers(row["blockOrdinal"])[1]: (row["userID"], row[read]) for row in rows}
 
 
 def of_member(conversation: Conversation, ordinal: int, blocks: Iterable[int]) -> dict[int, int]:
