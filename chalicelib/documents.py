@@ -5,13 +5,14 @@ Nothing is written down twice here, so nothing can drift: paths are the app's ro
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 import msgspec
 from chalice.app import RouteEntry
 
-from chalicelib import answers, codes, requests
+from chalicelib import answers, codes, limits, requests
 from chalicelib.codes import Code
 from chalicelib.http import Operation
 
@@ -21,6 +22,19 @@ _TITLE = "Read receipts"
 _VERSION = "1"
 _REF = "#/components/schemas/{name}"
 _EVENTS = (answers.NewMessage, answers.NewReadReceipts, answers.NewC2CReadReceipt, answers.ConversationRead)
+
+# What may stand in a path. A conversationID and a msgID have more to them than a pattern can say.
+_IN_PATHS: dict[str, Document] = {
+    "userID": {"pattern": limits.ID_PATTERN, "maxLength": limits.USER_ID_LENGTH_MAX},
+    "groupID": {"pattern": limits.ID_PATTERN, "maxLength": limits.GROUP_ID_LENGTH_MAX},
+    "conversationID": {"pattern": r"^(c2c|group)_[A-Za-z0-9_\-.@#]{1,48}$"},
+    "msgID": {"pattern": r"^[A-Za-z0-9_\-]{1,128}$"},
+}
+# In the header of every call that takes a token. Empty is as good as absent.
+_HEADERS: tuple[tuple[str, str, Document], ...] = (
+    ("X-User-ID", "whom the client takes itself for", {"maxLength": limits.USER_ID_LENGTH_MAX}),
+    ("X-SDK-Version", "the client's version", {"pattern": r"^([0-9]{1,9}(\.[0-9]{1,9}){0,3})?$"}),
+)
 
 
 def openapi(routes: Mapping[str, Mapping[str, RouteEntry]]) -> Document:
@@ -78,12 +92,14 @@ def asyncapi() -> Document:
 
 def _operation(path: str, operation: Operation, schemas: Mapping[Any, Any], components: Mapping[str, Any]) -> Document:
     names = re.findall(r"{(\w+)}", _spelt(path))
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_IN_PATHS[name]}}
+        for name in names
+    ]
     if not operation.public:
-        headers = {"X-User-ID": "whom the client takes itself for", "X-SDK-Version": "the client's version"}
         parameters += [
-            {"name": name, "in": "header", "required": False, "description": what, "schema": {"type": "string"}}
-            for name, what in headers.items()
+            {"name": name, "in": "header", "required": False, "description": what, "schema": {"type": "string", **more}}
+            for name, what, more in _HEADERS
         ]
     if operation.query is not requests.Nothing:
         query = components[schemas[operation.query]["$ref"].rsplit("/", 1)[1]]
@@ -98,10 +114,7 @@ def _operation(path: str, operation: Operation, schemas: Mapping[Any, Any], comp
         "parameters": parameters,
         "responses": {
             "200": {"description": _doc(operation.answer), "content": _json(schemas.get(operation.answer, {}))},
-            "default": {
-                "description": "Refused, with a code and a reason.",
-                "content": _json(schemas[answers.Outcome]),
-            },
+            **_refusals(operation, _json(schemas[answers.Outcome])),
         },
     }
     if asked is not requests.Nothing:
@@ -111,6 +124,20 @@ def _operation(path: str, operation: Operation, schemas: Mapping[Any, Any], comp
     if operation.public:
         document["security"] = []
     return document
+
+
+def _refusals(operation: Operation, content: Document) -> Document:
+    """The statuses a call may be refused with, and the codes behind each; nothing but these is ever answered."""
+    possible: dict[int, list[str]] = defaultdict(list)
+    for code in _codes():
+        if code is not codes.OK and (not operation.public or code is codes.SERVER_ERROR):
+            possible[code.http_status].append(f"- {code.number}: {code.desc}")
+    if operation.body:
+        possible[415].append(f"- {codes.BAD_PARAMETERS.number}: The body is not `application/json`.")
+    return {
+        str(status): {"description": "\n".join(["Refused, with a code and a reason.", *why]), "content": content}
+        for status, why in sorted(possible.items())
+    }
 
 
 def _schemas(types: set[Any]) -> tuple[dict[Any, Any], dict[str, Any]]:
@@ -142,5 +169,8 @@ def _doc(shape: Any) -> str:
 
 
 def _codes_in_words() -> str:
-    every = sorted((each for each in vars(codes).values() if isinstance(each, Code)), key=lambda each: each.number)
-    return "\n".join(["Codes:", *(f"- {code.number} ({code.http_status}): {code.desc}" for code in every)])
+    return "\n".join(["Codes:", *(f"- {code.number} ({code.http_status}): {code.desc}" for code in _codes())])
+
+
+def _codes() -> list[Code]:
+    return sorted((each for each in vars(codes).values() if isinstance(each, Code)), key=lambda each: each.number)

@@ -135,7 +135,7 @@ class ChangeAdminSettings(Request, frozen=True):
 class ChangesSince(Request, frozen=True):
     """What changed since a cursor that this call gave before; without one, the cursor to begin with."""
 
-    since: Annotated[str, Meta(max_length=32)] = ""
+    since: Annotated[str, Meta(max_length=32, extra_json_schema={"pattern": "^([0-9]{15}~[0-9a-f]{8})?$"})] = ""
     count: Annotated[int, Meta(ge=1, le=limits.CHANGES_PER_PAGE_MAX)] = limits.CHANGES_PER_PAGE_MAX
 
 
