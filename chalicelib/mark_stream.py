@@ -70,4 +70,6 @@ def _receipt_for_peer(before: Mark, after: Mark) -> Receipt | None:
     open_ones = list(takewhile(lambda header: not header.is_private, new))
     if not open_ones:
         return None
-    return told if len(open_ones) == len(new) else conversation_receipt(after.user_id, open_ones[-1].sent_at_ms)
+    are_all_open = len(open_ones) == len(new)
+    are_all_examined = after.shown_seq - before.shown_seq <= _EXAMINED_MAX  # what has not been looked at is not told of
+    return told if are_all_open and are_all_examined else conversation_receipt(after.user_id, open_ones[-1].sent_at_ms)

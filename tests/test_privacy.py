@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib import mark_stream
 from chalicelib.store import dynamo
 from tests.world import World
 
@@ -212,3 +213,25 @@ def test_turning_it_off_again_is_no_turning_off(world: World) -> None:
     world.admin().sets(mayTurnReceiptsOff=False)
 
     assert alice.turns_receipts(False) == {"readReceipts": False, "mayTurnReceiptsOff": False}
+
+
+def test_what_is_too_much_to_look_at_is_not_told_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark over many messages tells of those that were looked at: a private one may come behind."""
+    monkeypatch.setattr(mark_stream, "_EXAMINED_MAX", 3)
+    alice, bob = world.users("alice", "bob")
+    phone = alice.connects()
+    alice.turns_receipts(False)
+    alice.turns_receipts(True)
+    for _ in range(3):
+        world.waits(10)
+        last_open = alice.sends(bob)
+    world.waits(10)
+    alice.turns_receipts(False)
+    private = alice.sends(bob)
+    alice.turns_receipts(True)
+    world.waits(10)
+    bob.marks_read("c2c_alice")
+    world.pump()
+
+    (event,) = phone.events("onRecvC2CReadReceipt")
+    assert last_open["timestamp"] <= event["receiptList"][0]["timestamp"] < private["timestamp"]
