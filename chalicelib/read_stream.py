@@ -163,21 +163,24 @@ def _announce(news: Sequence[News]) -> push.Delivery:
     """Tell each sender how far their messages have been read, and note it.
 
     Only who is a member now may see it, be it since another stay; and who has read receipts turned off is told nothing.
+    It is noted for all: who is not to see it now may come back, or turn them on, and catching up asks again who may.
     """
     asked = dict.fromkeys((each.conversation, each.sender) for each in news)
     user_rows, stay_rows = dynamo.look_up(
         users.lookup(*(sender for _, sender in asked)), stays.lookup(*(each for each in asked if each[0].is_group))
     )
     may_see = {each for each, found in members.among(asked, stay_rows).items() if audience.is_member(found)}
+    noted: dict[str, list[News]] = defaultdict(list)
     told: dict[str, list[News]] = defaultdict(list)
     for each in news:
+        noted[each.sender].append(each)
         if (each.conversation, each.sender) in may_see:
             told[each.sender].append(each)
 
     def frames(sender: User, version: SDKVersion) -> Sequence[bytes]:
         return answers.receipt_frames([each.receipt for each in told[sender.user_id]], version)
 
-    together.each(lambda sender: changes.note(sender, ((each.conversation, each.seq) for each in told[sender])), told)
+    together.each(lambda sender: changes.note(sender, ((each.conversation, each.seq) for each in noted[sender])), noted)
     listening = [user for user in map(users.user_of, user_rows) if user.user_id in told and user.read_receipts]
     return push.deliver_to(listening, frames)
 

@@ -225,3 +225,20 @@ def test_rows_expire_after_a_week(world: World) -> None:
 
     (row,) = (dynamo.plain(item) for item in dynamo.client().scan(TableName="Changes")["Items"])
     assert abs(row["expiresAt"] - world.now_ms() // 1000 - 7 * 24 * 3600) < 60
+
+
+def test_who_was_away_from_the_group_itself_catches_up_after_coming_back(world: World) -> None:
+    alice, bob = world.users("alice", "bob")
+    bob.creates("team", alice)
+    message = alice.sends("team")
+    since = first_cursor(alice)
+    alice.quits("team")
+    bob.reads(message)
+    world.pump()
+    world.waits(61)
+    while_away = alice.calls("GET", "/read-receipts/changes", since=since).ok["receiptList"]
+    bob.invites("team", alice)
+    back = alice.calls("GET", "/read-receipts/changes", since=since).ok["receiptList"]
+
+    assert while_away == []
+    assert [(receipt["msgID"], receipt["readCount"]) for receipt in back] == [(message["msgID"], 1)]
