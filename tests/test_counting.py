@@ -243,3 +243,25 @@ def test_the_one_who_has_not_read_is_found_without_looking_at_the_others(
     monkeypatch.setattr(limits, "SEGMENTS_PER_PAGE_MAX", 3)  # nodes of the tree on one page
     assert alice.non_readers(sent) == ["user250"]
     assert len(alice.readers(sent)) == 398
+
+
+@pytest.mark.parametrize("expired", [("Receipts",), ("Receipts", "Sums"), ("Sums",)])
+def test_what_expired_and_begins_anew_is_newer_than_what_is_remembered_of_it(
+    world: World, large: Large, expired: tuple[str, ...]
+) -> None:
+    """DynamoDB deletes what has expired in no order: a sum may remember a tile that is gone, under a later version."""
+    alice, readers, _ = large
+    world.admin().sets(retentionDays=1)
+    passing = alice.sends("team")
+    for reader in readers[:3]:
+        reader.reads(passing)
+        world.pump()
+    world.admin().sets(retentionDays=None)
+    world.waits(10 * 24 * 3600)
+    world.expires("Messages", "Reads", *expired)
+    lasting = alice.sends("team")
+    readers[0].reads(lasting)
+    readers[-1].reads(lasting)
+    world.pump()
+
+    assert alice.counts(lasting)[0] == 2

@@ -104,11 +104,12 @@ def test_redelivery_of_any_part_of_a_batch_changes_nothing(world: World) -> None
             reader.reads(message)
     records = world.streams.new("Reads")
     socket = alice.connects()
+    assert world.streams.deliver("Reads", records) == []
+    folded = receipts.of_block(dynamo_conversation(), 0)
 
     for part in (records, records[1:], records[:2], list(reversed(records)), records * 2):
         assert world.streams.deliver("Reads", part) == []
-        versions = [tile.version for tile in receipts.of_block(dynamo_conversation(), 0)]
-        assert versions == [1]
+        assert receipts.of_block(dynamo_conversation(), 0) == folded
 
     assert [alice.counts(message) for message in sent] == [(2, 0), (2, 0), (0, 2)]
     assert {each["readCount"] for each in socket.receipts.values()} == {2}

@@ -20,7 +20,7 @@ import app as ways_in
 from chalicelib import clock, kept, push, tokens
 from chalicelib.store import console, dynamo, users
 from tests.fakes import FakeSockets
-from tests.tables import create_tables
+from tests.tables import TABLES, create_tables
 
 Json = dict[str, Any]
 Record = dict[str, Any]
@@ -300,6 +300,16 @@ class World:
         self.streams.places.clear()
         self.sockets.frames.clear()
         console.forget()
+
+    @staticmethod
+    def expires(*tables: str) -> None:
+        """Delete what has expired by now from these tables, as DynamoDB does sooner or later, and in no order."""
+        now_s = clock.now_ms() // 1000
+        for table in tables:
+            key = [part["AttributeName"] for part in TABLES[table]["KeySchema"]]
+            for row in dynamo.client().scan(TableName=table, ConsistentRead=True)["Items"]:
+                if int(row["expiresAt"]["N"] if "expiresAt" in row else now_s) < now_s:
+                    dynamo.client().delete_item(TableName=table, Key={name: row[name] for name in key})
 
     def waits(self, seconds: float) -> None:
         """Let time pass."""

@@ -1,10 +1,11 @@
 """Receipts: the tiles, folded from Reads by the stream. What is in a tile is true; what is not may be on its way."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 from botocore.exceptions import ClientError
 
-from chalicelib import settings
+from chalicelib import clock, settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.tiles import Tile, TileKey
 from chalicelib.store import dynamo
@@ -43,11 +44,21 @@ def add(key: TileKey, additions: Tile, stored: Tile | None = None) -> Tile:
         tile = stored.union(additions)
         if tile is stored:
             break
+        tile = _after(stored, tile)
         found = _put(key, tile, stored.version)
         if found is None:
             return tile
         stored = found
     return stored
+
+
+def _after(stored: Tile, tile: Tile) -> Tile:
+    """A tile with the version that follows what is stored.
+
+    The first version of a tile is the time. So one that expired and begins anew is still newer than whatever a sum
+    remembers of it: no tile changes every millisecond of its life.
+    """
+    return tile if stored.version else dataclasses.replace(tile, version=clock.now_ms())
 
 
 def _put(key: TileKey, tile: Tile, version: int) -> Tile | None:
@@ -75,7 +86,7 @@ def replace(key: TileKey, right: Tile) -> Tile:
     """
     for _ in dynamo.tries():
         stored = find_many([key])[key]
-        tile = Tile(stored.version + 1, right.bits, max(stored.expires_at_s, right.expires_at_s))
+        tile = _after(stored, Tile(stored.version + 1, right.bits, max(stored.expires_at_s, right.expires_at_s)))
         if _put(key, tile, stored.version) is None:
             return tile
     raise AssertionError("tries() ends by refusing")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from botocore.exceptions import ClientError
 
-from chalicelib import settings
+from chalicelib import clock, settings
 from chalicelib.core.conversation import SEPARATOR
 from chalicelib.core.sums import Node, NodeKey, Slot, pack, unpack
 from chalicelib.store import dynamo
@@ -64,14 +64,17 @@ def by_key(keys: Iterable[NodeKey], rows: Iterable[dynamo.Row]) -> dict[NodeKey,
 def _put(key: NodeKey, slots: Mapping[int, Slot], expires_at_s: int) -> Node:
     sets = ", ".join(f"{_SLOT}{each} = :{_SLOT}{each}, {_VERSION}{each} = :{_VERSION}{each}" for each in slots)
     newer = (f"(attribute_not_exists({_VERSION}{each}) OR {_VERSION}{each} < :{_VERSION}{each})" for each in slots)
-    values: dict[str, dynamo.Value] = {":one": 1, ":expires": expires_at_s}
+    # It begins with the time, as a tile does, and for the same reason: see `receipts`.
+    values: dict[str, dynamo.Value] = {":one": 1, ":now": clock.now_ms(), ":expires": expires_at_s}
     for number, slot in slots.items():
         values[f":{_SLOT}{number}"] = pack(slot.counts, key.level)
         values[f":{_VERSION}{number}"] = slot.version
     answer = dynamo.client().update_item(
         TableName=settings.table(TABLE),
         Key=dynamo.item(_key(key)),
-        UpdateExpression=f"SET {sets}, expiresAt = if_not_exists(expiresAt, :expires) ADD version :one",
+        UpdateExpression=(
+            f"SET {sets}, expiresAt = if_not_exists(expiresAt, :expires), version = if_not_exists(version, :now) + :one"
+        ),
         ConditionExpression=" AND ".join(newer),
         ExpressionAttributeValues=dynamo.item(values),
         ReturnValues="ALL_NEW",
