@@ -98,3 +98,7 @@ KEY_RECHECK_S = 30
 
 # How long the key before the current one is accepted: longer than back ends take to change over.
 KEY_OVERLAP_S = 24 * 3600
+
+# Members that one function tells of a new message: ten requests to look them up, and some thousand posts, 16 at a time,
+# in a second or two. A larger group is split, and told by several at once.
+TOLD_BY_ONE_MAX = 1000

@@ -23,6 +23,11 @@ def is_local() -> bool:
     return bool(os.environ.get("IS_LOCAL"))
 
 
+def fan_out_queue() -> str:
+    """The URL of the queue of members who are to be told of a message of a large group."""
+    return os.environ["FAN_OUT_QUEUE"]
+
+
 def webhook_queue() -> str:
     """The URL of the queue of events for the product's back end."""
     return os.environ["WEBHOOK_QUEUE"]

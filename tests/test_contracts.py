@@ -96,6 +96,18 @@ def test_the_streams_trigger_their_functions_record_by_record(template: dict[str
         assert event["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["StreamFailures", "Arn"]}
 
 
+def test_the_fan_out_queue_triggers_its_function_range_by_range(template: dict[str, Any]) -> None:
+    resources = template["Resources"]
+    event = resources["TellMembers"]["Properties"]["Events"]["TellMembersSqsEventSource"]["Properties"]
+
+    assert event["Queue"] == {"Fn::GetAtt": ["FanOut", "Arn"]}
+    assert event["BatchSize"] == 1
+    assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert (
+        resources["FanOut"]["Properties"]["VisibilityTimeout"] >= 6 * resources["TellMembers"]["Properties"]["Timeout"]
+    )
+
+
 def test_what_is_queued_triggers_its_function_event_by_event(template: dict[str, Any]) -> None:
     resources = template["Resources"]
     event = resources["DeliverWebhooks"]["Properties"]["Events"]["DeliverWebhooksSqsEventSource"]["Properties"]

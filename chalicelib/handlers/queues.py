@@ -1,6 +1,6 @@
 """Queues: what is done later, and again if it fails.
 
-The ARN stands in for that of the stack's queue (.chalice/resources.yaml).
+The ARNs stand in for those of the stack's queues (.chalice/resources.yaml).
 """
 
 from typing import Any
@@ -14,5 +14,16 @@ queues = Blueprint(__name__)
 def deliver_webhooks(event: SQSEvent) -> dict[str, Any]:
     from chalicelib import webhook
 
-    failed = webhook.handle(event.to_dict()["Records"])
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    return _failures(webhook.handle(event.to_dict()["Records"]))
+
+
+@queues.on_sqs_message(queue_arn="arn:aws:sqs:region:account:FanOut", batch_size=1)
+def tell_members(event: SQSEvent) -> dict[str, Any]:
+    from chalicelib import fan_out
+
+    return _failures(fan_out.handle(event.to_dict()["Records"]))
+
+
+def _failures(message_ids: list[str]) -> dict[str, Any]:
+    """What Lambda wants to hear of a batch (ReportBatchItemFailures): which messages must come again."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in message_ids]}

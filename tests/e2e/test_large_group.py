@@ -39,7 +39,7 @@ def test_a_thousand_members_read_thirty_messages_and_every_number_is_exact(user:
     assert owner.read_members(messages[-1], "unread") == [name for name in names if name not in set(readers)]
 
 
-def test_thousands_are_invited_by_one_call(user: Callable[[str], User]) -> None:
+def test_thousands_are_invited_by_one_call_and_told_of_a_message_range_by_range(user: Callable[[str], User]) -> None:
     owner = user("crowd-owner")
     owner.create_group("crowd", [])
     names = [f"crowd-{number:04}" for number in range(3000)]
@@ -48,3 +48,7 @@ def test_thousands_are_invited_by_one_call(user: Callable[[str], User]) -> None:
 
     assert [(each["userID"], each["code"]) for each in results] == [(name, 0) for name in names]
     assert owner.call("GET", "/groups/crowd")["memberCount"] == 3001
+    last = user(names[-1])
+    with last.device() as device:
+        message = owner.send("hello", group="crowd")
+        assert device.wait_for_message(message["msgID"])["text"] == "hello"
