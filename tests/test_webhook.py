@@ -331,10 +331,8 @@ def test_the_id_is_the_same_when_the_same_is_told_again_and_different_otherwise(
     carol.reads(message)
     pump(world)
 
-    ids = receiver.ids
-    assert len(ids) == 4
-    assert len(set(ids)) == 3
-    assert ids[0] == ids[1]
+    ids = receiver.ids  # in whatever order: they are posted at once
+    assert sorted(map(ids.count, set(ids))) == [1, 1, 2]
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 404, 429, 500, 503])
