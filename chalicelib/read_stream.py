@@ -7,6 +7,7 @@ its record, comes again, and nothing is lost or counted twice; what else was in 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from chalicelib import answers, counting, log, push, together, webhook
@@ -35,6 +36,7 @@ class News:
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[SequenceNumber]:
     """Fold a batch of stream records and tell the senders. Returns the records that failed and must come again."""
+    started = perf_counter()
     deltas, failed = _deltas(records)
     tiles, unfolded = _fold(deltas)
     failed |= unfolded
@@ -53,6 +55,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[SequenceNumber]:
         sent=delivery.sent,
         gone=delivery.gone,
         unreached=delivery.failed,
+        ms=round((perf_counter() - started) * 1000, 1),
     )
     return sorted(failed, key=int)
 
