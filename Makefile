@@ -2,6 +2,7 @@
 # make demo    a scripted conversation over the real endpoints, checked as it goes
 # make token   a token for USER=… of the local stack (ADMIN=1: one that may use the console)
 # make test    everything: pure logic, every handler on moto, the packaged stack on a local AWS
+# make bench   units, money, processor time and latency, beside the usual design (ARGS="--quick": a minute)
 # make check   ruff and mypy
 # make clean   forget the virtual environment and all local data
 
@@ -14,7 +15,7 @@ READY := $(VENV)/.ready
 # By the environment, so that the shell does not read it as words of its own.
 export TOKEN_USER := $(value USER)
 
-.PHONY: run demo token test check clean
+.PHONY: run demo token test bench check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +40,9 @@ token: $(READY)
 
 test: $(READY)
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+bench: $(READY)
+	@exec $(BIN)/python -m bench $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -72,6 +72,11 @@ class LocalAWS:
         self._stop()
 
     @property
+    def pid(self) -> int:
+        """Its process; the functions' are below it."""
+        return self._process.pid
+
+    @property
     def environment(self) -> dict[str, str]:
         """What an AWS client needs in its environment to talk to this AWS."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}

@@ -1,0 +1,12 @@
+"""Measurements of the service beside the usual design, in one run: `make bench`.
+
+prices              what AWS charges, dated
+meter               what handlers ask of AWS, by hooks on botocore
+workbench           the handlers in this process, on a local DynamoDB
+baseline            the usual design
+capacity, compute   units, requests, pushes, money; processor time, cold starts, memory
+latency, load       on the deployed stack, with the Python client
+hot_spots           how even the keys spread the writes
+report, plots       the table on screen, results.json, the pictures
+cost                an operator's calculator with the same numbers
+"""
