@@ -3,6 +3,7 @@
 # make token   a token for USER=… of the local stack (ADMIN=1: one that may use the console)
 # make test    everything: pure logic, every handler on moto, the packaged stack on a local AWS
 # make bench   units, money, processor time and latency, beside the usual design (ARGS="--quick": a minute)
+# make pictures   the README's screenshots of the chat page, taken anew by its tests (needs a Chromium or Chrome)
 # make check   ruff and mypy
 # make clean   forget the virtual environment and all local data
 
@@ -15,7 +16,7 @@ READY := $(VENV)/.ready
 # By the environment, so that the shell does not read it as words of its own.
 export TOKEN_USER := $(value USER)
 
-.PHONY: run demo token test bench check clean
+.PHONY: run demo token test bench pictures check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +44,10 @@ test: $(READY)
 
 bench: $(READY)
 	@exec $(BIN)/python -m bench $(ARGS)
+
+pictures: $(READY)
+	@mkdir -p docs/screenshots
+	@SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -q tests/e2e/browser/test_pictures.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -14,8 +14,8 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from subprocess import CalledProcessError
 from types import FrameType
@@ -36,6 +36,14 @@ KEY_FILE = LOCAL / "token-key"
 
 DEMO_USERS = ("alice", "bob", "carol", "dave", "erin")
 DEMO_GROUP = "demo"
+# What the demo users have said already, so that the page is not empty at first sight: who, to whom, and what.
+FIRST_WORDS = (
+    ("carol", "alice", "周五的评审改到三点，可以吗？"),
+    ("bob", "alice", "晚上一起吃饭？"),
+    ("alice", DEMO_GROUP, "早上好！今天的会改到十点，地点不变。"),
+    ("alice", DEMO_GROUP, "材料在群文件里，请会前看一遍 🙏"),
+    ("bob", DEMO_GROUP, "收到，准时到。"),
+)
 _TOKEN_LIFETIME_S = 7 * 24 * 3600
 _LATE_MS = 3000
 
@@ -111,16 +119,20 @@ def local_key() -> str:
 
 
 def _introduce(stack: LocalStack) -> None:
-    """Make the demo users and their group, write `stack.json`, and say what to try."""
+    """Make the demo users, their group and their first words, write `stack.json`, and say what to try."""
     minted = {user: tokens.mint(user, _TOKEN_LIFETIME_S, stack.token_key) for user in DEMO_USERS}
     minted["admin"] = tokens.mint("admin", _TOKEN_LIFETIME_S, stack.token_key, role=tokens.ADMIN)
-    asyncio.run(_create_demo_group(stack, minted[DEMO_USERS[0]]))
-    described = {"http": stack.http, "websocket": stack.websocket, "tokens": minted}
+    asyncio.run(_begin_conversation(stack, minted))
+    page = stack.http.removesuffix("v1")
+    described = {"http": stack.http, "websocket": stack.websocket, "page": page, "tokens": minted}
     STACK_FILE.touch(mode=0o600)
     STACK_FILE.write_text(json.dumps(described, indent=2) + "\n")
+    links = "\n".join(f"  {user:6} {page}#token={minted[user]}" for user in DEMO_USERS)
     print(
         f"""
-The read-receipt service is up.
+The read-receipt service is up. The chat page, one link for each user; open two of them side by side:
+
+{links}
 
   HTTP       {stack.http}
   WebSocket  {stack.websocket}?token=…
@@ -140,11 +152,19 @@ Watch a whole conversation: `make demo` in another terminal. Ctrl-C stops it all
     )
 
 
-async def _create_demo_group(stack: LocalStack, owners_token: str) -> None:
-    already_there = suppress(Refused)  # if the data was kept
-    async with Client(stack.http, stack.websocket, owners_token) as owner:
+async def _begin_conversation(stack: LocalStack, minted: Mapping[str, str]) -> None:
+    """Make the demo group, and say the first words in it."""
+    async with AsyncExitStack() as open_:
+        clients = {
+            user: await open_.enter_async_context(Client(stack.http, stack.websocket, minted[user]))
+            for user in DEMO_USERS
+        }
+        already_there = suppress(Refused)  # if the data was kept
         with already_there:
-            await owner.create_group(DEMO_GROUP, DEMO_USERS[1:], name="Demo group")
+            await clients[DEMO_USERS[0]].create_group(DEMO_GROUP, DEMO_USERS[1:], name="Demo group")
+            for sender, to, text in FIRST_WORDS:
+                user, group = ("", to) if to == DEMO_GROUP else (to, "")
+                await clients[sender].send_message(user_id=user, group_id=group, text=text, need_read_receipt=True)
 
 
 def _follow_logs(stack: LocalStack) -> None:

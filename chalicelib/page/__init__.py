@@ -21,7 +21,8 @@ from chalicelib import answers, codes, log, settings
 _FOLDER = Path(__file__).parent
 _INDEX = "index.html"
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-_COMMENTS = re.compile(r"^(?:\s+|/\*\*.*?\*/|//[^\n]*)+", re.MULTILINE | re.DOTALL)
+# Lines of comment with their indent, and what is said at a line's end.
+_COMMENTS = re.compile(r"^(?:\s+|/\*\*.*?\*/|//[^\n]*)+|(?<=[;,{]) //[^\n]*", re.MULTILINE | re.DOTALL)
 _DAY_S = 24 * 3600
 
 

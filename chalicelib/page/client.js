@@ -381,18 +381,18 @@ export class ChatClient {
     return this.#outbox.map(({ message }) => message);
   }
 
-  createTextMessage({ userID, groupID, text, needReadReceipt = false }) {
-    return this.#createMessage({ userID, groupID, text, needReadReceipt });
+  createTextMessage(content) {
+    return this.#createMessage(content);
   }
 
-  createCustomMessage({ userID, groupID, data, text, needReadReceipt = false }) {
-    return this.#createMessage({ userID, groupID, data, text, needReadReceipt });
+  createCustomMessage(content) {
+    return this.#createMessage(content);
   }
 
   #createMessage(content) {
-    const given = Object.fromEntries(Object.entries(content).filter(([, value]) => value !== undefined));
     return {
-      ...given,
+      needReadReceipt: false,
+      ...content,
       clientMsgID: this.#options.randomID(),
       sender: this.userID,
       isSelf: true,
@@ -490,7 +490,8 @@ export class ChatClient {
   // Receipts: sending them.
 
   #gathered = new Map(); // conversationID → {messages: Map by msgID, newest: the one to mark read up to}
-  #isFlushing = false;
+  #awaited = new Map(); // msgID → {result, resolve}: gathered or on their way
+  #flushing = null; // the promise of what is being sent
   #acknowledged = new Map(); // msgID → true, the oldest first
 
   /**
@@ -501,16 +502,21 @@ export class ChatClient {
     const results = [];
     for (const message of messages) {
       if (message.isSelf) continue;
-      const isWanted = message.needReadReceipt && !this.#acknowledged.has(message.msgID);
+      const isAwaited = this.#awaited.has(message.msgID);
+      const isWanted = message.needReadReceipt && !isAwaited && !this.#acknowledged.has(message.msgID);
+      if (isAwaited) results.push(this.#awaited.get(message.msgID).result);
       if (!isWanted && !alsoMarkRead) continue;
       const conversationID = conversationIDOf(message);
       if (!this.#gathered.has(conversationID)) {
-        this.#gathered.set(conversationID, { messages: new Map(), newest: null, waiting: [] });
+        this.#gathered.set(conversationID, { messages: new Map(), newest: null });
       }
       const gathered = this.#gathered.get(conversationID);
       if (isWanted) {
         gathered.messages.set(message.msgID, message);
-        results.push(new Promise((resolve) => gathered.waiting.push({ msgID: message.msgID, resolve })));
+        const awaited = {};
+        awaited.result = new Promise((resolve) => (awaited.resolve = resolve));
+        this.#awaited.set(message.msgID, awaited);
+        results.push(awaited.result);
       }
       if (alsoMarkRead && message.seq > (gathered.newest?.seq ?? 0)) gathered.newest = message;
     }
@@ -519,18 +525,22 @@ export class ChatClient {
   }
 
   /** Send what has been gathered at once: the page is about to go. */
-  flush() {
+  async flush() {
+    await this.#flushing;
     this.#cancel('flush');
-    return this.#flush();
+    await this.#flush();
   }
 
   #flushLater(ms, failures = 0) {
     this.#after('flush', ms, () => this.#flush(failures));
   }
 
-  async #flush(failures = 0) {
-    if (this.#isFlushing) return; // what has come since goes out after it
-    this.#isFlushing = true;
+  #flush(failures = 0) {
+    this.#flushing ??= this.#flushAll(failures).finally(() => (this.#flushing = null)); // what has come since goes out after it
+    return this.#flushing;
+  }
+
+  async #flushAll(failures) {
     let isAllTaken = true;
     for (const [conversationID, gathered] of [...this.#gathered]) {
       this.#gathered.delete(conversationID);
@@ -541,11 +551,10 @@ export class ChatClient {
           this.#putBack(conversationID, gathered);
           isAllTaken = false;
         } else {
-          settle(gathered, [...gathered.messages.keys()], error.code, error.desc);
+          for (const msgID of gathered.messages.keys()) this.#settle({ msgID, code: error.code, desc: error.desc });
         }
       }
     }
-    this.#isFlushing = false;
     if (this.#gathered.size === 0 || this.#isStopped) return;
     if (isAllTaken) this.#flushLater(GATHERING_MS);
     else this.#flushLater(this.#backoff(failures), failures + 1);
@@ -559,11 +568,11 @@ export class ChatClient {
       const alsoMarkRead = gathered.newest !== null && msgIDs.includes(gathered.newest.msgID);
       const answer = await this.#call('POST', '/read-receipts', { msgIDs, alsoMarkRead }, { keepalive: true });
       if (alsoMarkRead) gathered.newest = null;
-      for (const { msgID, code, desc } of answer.resultList) {
-        if (code === SERVER_ERROR) continue; // to be said again
-        this.#acknowledged.set(msgID, true);
-        gathered.messages.delete(msgID);
-        settle(gathered, [msgID], code, desc);
+      for (const result of answer.resultList) {
+        if (result.code === SERVER_ERROR) continue; // to be said again
+        this.#acknowledged.set(result.msgID, true);
+        gathered.messages.delete(result.msgID);
+        this.#settle(result);
       }
     }
     shrink(this.#acknowledged, REMEMBERED_MAX);
@@ -574,12 +583,17 @@ export class ChatClient {
     if (gathered.messages.size > 0) throw new ChatError(SERVER_ERROR, 'Some were not taken.', 500);
   }
 
+  /** Tell those who wait for a message's receipt what became of it. */
+  #settle(result) {
+    this.#awaited.get(result.msgID)?.resolve(result);
+    this.#awaited.delete(result.msgID);
+  }
+
   #putBack(conversationID, gathered) {
     const since = this.#gathered.get(conversationID);
     if (since) {
       for (const [msgID, message] of since.messages) gathered.messages.set(msgID, message);
       if ((since.newest?.seq ?? 0) > (gathered.newest?.seq ?? 0)) gathered.newest = since.newest;
-      gathered.waiting.push(...since.waiting);
     }
     this.#gathered.set(conversationID, gathered);
   }
@@ -668,7 +682,8 @@ export class ChatClient {
     return this.#call('GET', '/settings');
   }
 
-  setSettings({ readReceipts }) {
+  async setSettings({ readReceipts }) {
+    await this.flush(); // what was read before, was read under the switch as it was
     return this.#call('PUT', '/settings', { readReceipts });
   }
 
@@ -712,15 +727,6 @@ export class ChatClient {
     this.close();
     this.#emit('onUserSigExpired', error);
   }
-}
-
-/** Tell those who wait for these messages' receipts what became of them. */
-function settle(gathered, msgIDs, code, desc) {
-  gathered.waiting = gathered.waiting.filter(({ msgID, resolve }) => {
-    if (!msgIDs.includes(msgID)) return true;
-    resolve({ msgID, code, desc });
-    return false;
-  });
 }
 
 /** Forget the oldest entries beyond so many. */

@@ -1,7 +1,6 @@
 /** The chat page: who is here, which conversations there are, which one is open, and how things stand with the network. */
 
 import { ChatClient, conversationIDOf } from './client.js';
-import { Panel } from './panel.js';
 import {
   announce, avatar, byID, currentLanguage, dressAvatar, element, excerpt, place, say, shortTime, speak, textOf, write,
 } from './show.js';
@@ -13,7 +12,6 @@ const UNREAD_MAX = 100; // the service counts no further
 const ANNOUNCE_MS = 800;
 const RELOAD_MS = 300;
 const NO_SUCH_GROUP = 10010;
-const USER_ID = /^(?!\.\.?$)[A-Za-z0-9_\-.@#]{1,32}$/;
 const TOKEN = 'read-receipts.token';
 
 // What the browser keeps, where it lets us: the token as long as the tab, choices for good.
@@ -42,10 +40,8 @@ let openID = null;
 let isExpired = false;
 const conversations = new Map(); // conversationID → {info, messages, local, unread, readSeq, …}
 
-start();
-
-function start() {
-  speak(device.get('read-receipts.language') ?? navigator.language.split('-')[0]);
+async function start() {
+  await speak(device.get('read-receipts.language') ?? navigator.language.split('-')[0]);
   byID('language').value = currentLanguage();
   const link = new URLSearchParams(location.hash.slice(1));
   if (link.has('token')) {
@@ -54,7 +50,6 @@ function start() {
     history.replaceState(null, '', link.has('to') ? `#/${encodeURIComponent(link.get('to'))}` : '#/');
   }
   window.addEventListener('hashchange', () => (location.hash.startsWith('#token=') ? location.reload() : route()));
-  wireSignIn();
   let login = null;
   try {
     login = JSON.parse(tab.get(TOKEN));
@@ -62,8 +57,10 @@ function start() {
     // None, or none that we wrote.
   }
   if (login?.token) enter(login);
-  else signOut('');
+  else askForToken('');
 }
+
+const askForToken = async (reason) => (await import('./signin.js')).askForToken(reason);
 
 function enter(login) {
   client = new ChatClient({
@@ -81,28 +78,34 @@ function enter(login) {
     }),
     onSeen: seen,
     onOlder: loadOlder,
-    onDetails: (message) => {
-      panel.open(message);
-      showPane();
-    },
+    onDetails: openPanel,
     onResend: (message) => {
       client.resendMessage(message).catch(() => {});
       showThread();
-    },
-  });
-  panel = new Panel(client, {
-    onClose: (message) => {
-      showPane();
-      thread.focusStatus(message);
     },
   });
   wireClient();
   wirePage();
   for (const message of client.pendingMessages) conversation(conversationIDOf(message)).local.push(message);
   client.connect();
-  client.getSettings().then(applySettings, () => {});
   loadConversations().then(route, route);
   showConnection();
+}
+
+/** Who has read a message. Its code comes when it is first wanted: the page is of use before. */
+async function openPanel(message) {
+  if (!panel) {
+    const { Panel } = await import('./panel.js');
+    panel ??= new Panel(client, {
+      onClose: (closed) => {
+        showPane();
+        thread.focusStatus(closed);
+      },
+    });
+  }
+  panel.open(message);
+  showPane();
+  if (!client.receiptOf(message.msgID)) client.getMessageReadReceipts([message]).catch(() => {});
 }
 
 // Conversations.
@@ -113,7 +116,7 @@ function conversation(conversationID, info) {
     const [userID, groupID] = conversationID.startsWith('c2c_') ? [name, undefined] : [undefined, name];
     conversations.set(conversationID, {
       info: { conversationID, showName: name, userID, groupID },
-      messages: new Map(), local: [], unread: 0, readSeq: null, firstUnreadSeq: 0, isLoaded: false, isFinished: false, draft: '',
+      messages: new Map(), local: [], unread: 0, readSeq: 0, firstUnreadSeq: 0, isLoaded: false, isFinished: false, draft: '',
     });
   }
   const found = conversations.get(conversationID);
@@ -128,7 +131,7 @@ async function loadConversations() {
     ({ nextSeq, isFinished } = page);
     for (const info of page.conversationList) {
       const found = conversation(info.conversationID, info);
-      found.unread = info.unreadCount;
+      found.unread = found.isLoaded ? Math.min(info.unreadCount, unreadIn(found)) : info.unreadCount;
       if (info.lastMessage) noteLast(found, info.lastMessage);
     }
   }
@@ -172,7 +175,7 @@ function conversationRow(found) {
   write(time, found.last ? shortTime(found.last.timestamp * 1000) : '');
   const sender = found.last?.isSelf ? say('you') : found.last?.sender;
   write(preview, !found.last ? '' : found.info.groupID ? say('heard', sender, textOf(found.last)) : textOf(found.last));
-  badge.hidden = found.unread === 0;
+  badge.hidden = found.unread === 0 || (conversationID === openID && isInFront()); // that is being read
   const count = found.unread >= UNREAD_MAX ? '99+' : String(found.unread);
   if (badge.dataset.count !== count + currentLanguage()) {
     badge.dataset.count = count + currentLanguage();
@@ -200,7 +203,7 @@ const topConversation = () => [...conversations.values()].find(({ row }) => row?
 
 async function open(conversationID) {
   if (openID) conversation(openID).draft = byID('text').value;
-  panel.close();
+  panel?.close();
   openID = conversationID;
   thread.clear();
   byID('open').hidden = !openID;
@@ -211,8 +214,7 @@ async function open(conversationID) {
     byID('text').value = found.draft;
     fitText();
     showHeader(found);
-    found.firstUnreadSeq = 0;
-    if (found.isLoaded) showThread();
+    if (found.isLoaded) showFromUnread(found);
     if (!matchMedia('(pointer: coarse)').matches) byID('text').focus({ preventScroll: true });
     await load(found);
   }
@@ -235,16 +237,13 @@ async function load(found) {
       if (error.code === NO_SUCH_GROUP && found.info.userID) return { messageList: [], isFinished: true }; // nobody has written yet
       throw error;
     });
-    const reaches = page.messageList.some(({ msgID }) => found.messages.has(msgID));
-    if (!reaches) found.messages.clear();
+    const reaches = page.isFinished || page.messageList.some(({ msgID }) => found.messages.has(msgID));
+    if (!reaches) dropUpTo(found, page.messageList[0].seq); // what has come since is not let go
     if (!reaches || page.isFinished) found.isFinished = page.isFinished;
     add(found, page.messageList);
-    markFirstUnread(found);
+    const isShown = found.isLoaded && reaches;
     found.isLoaded = true;
-    if (conversationID === openID) {
-      showThread();
-      thread.scrollToUnread();
-    }
+    if (conversationID === openID) isShown ? showThread() : showFromUnread(found);
     await client.getMessageReadReceipts(page.messageList);
   } catch {
     // Without a network: again after the reconnect.
@@ -273,6 +272,10 @@ async function loadOlder() {
 
 const inOrder = (found) => [...found.messages.values()].sort((one, other) => one.seq - other.seq);
 
+function dropUpTo(found, seq) {
+  for (const message of found.messages.values()) if (message.seq <= seq) found.messages.delete(message.msgID);
+}
+
 function add(found, messages) {
   for (const message of messages) {
     const known = found.messages.get(message.msgID);
@@ -282,12 +285,16 @@ function add(found, messages) {
   }
 }
 
-/** Where the unread ones begin: so many messages of others from the end. */
-function markFirstUnread(found) {
+const unreadIn = (found) => [...found.messages.values()].filter(({ seq, isSelf }) => !isSelf && seq > found.readSeq).length;
+
+/** Begin where the unread ones do: so many messages of others from the end. */
+function showFromUnread(found) {
   const theirs = inOrder(found).filter(({ isSelf }) => !isSelf);
   const unread = theirs.slice(theirs.length - Math.min(found.unread, theirs.length));
   found.firstUnreadSeq = unread[0]?.seq ?? 0;
   found.readSeq = found.firstUnreadSeq ? found.firstUnreadSeq - 1 : (theirs.at(-1)?.seq ?? 0);
+  showThread();
+  thread.scrollToUnread();
 }
 
 function showThread() {
@@ -301,8 +308,13 @@ function showThread() {
 /** These are in view, and somebody may be looking. */
 function seen(messages) {
   if (!openID) return;
-  const { readSeq } = conversation(openID);
-  client.sendMessageReadReceipts(messages, { alsoMarkRead: messages.some(({ seq }) => seq > (readSeq ?? 0)) });
+  const found = conversation(openID);
+  const seq = Math.max(...messages.map((message) => message.seq));
+  client.sendMessageReadReceipts(messages, { alsoMarkRead: seq > found.readSeq });
+  if (seq <= found.readSeq) return;
+  found.readSeq = seq;
+  found.unread = unreadIn(found);
+  showConversations();
 }
 
 let changedSince = new Map();
@@ -325,20 +337,18 @@ function announceCounts(receipts) {
 }
 
 function wireClient() {
-  let hasConnected = false;
   client.on('onConnecting', showConnection);
   client.on('onConnectFailed', showConnection);
   client.on('onConnectSuccess', () => {
     showConnection();
-    if (hasConnected) client.getSettings().then(applySettings, () => {});
-    hasConnected = true;
+    client.getSettings().then(applySettings, () => {});
     reloadConversations(); // of what is not followed, the list says what was missed
     if (openID && !conversation(openID).isLoaded) load(conversation(openID));
   });
   client.on('onUserSigExpired', () => {
     isExpired = true;
     showConnection();
-    if (conversations.size === 0) signOut('expired');
+    if (conversations.size === 0) askForToken(say('bannerExpired'));
   });
   client.on('onRecvNewMessage', receive);
   client.on('onHistoryGap', ({ conversationID }) => {
@@ -349,7 +359,7 @@ function wireClient() {
   client.on('onRecvMessageReadReceipts', (receipts) => {
     showThread();
     announceCounts(receipts);
-    if (receipts.some(({ msgID }) => msgID === panel.message?.msgID)) panel.changed();
+    if (receipts.some(({ msgID }) => msgID === panel?.message?.msgID)) panel.changed();
   });
   client.on('onRecvC2CReadReceipt', (receipts) => {
     for (const { userID, timestamp } of receipts) {
@@ -361,9 +371,9 @@ function wireClient() {
   });
   client.on('onConversationRead', ({ conversationID, lastReadSeq }) => {
     const found = conversation(conversationID);
-    found.readSeq = Math.max(found.readSeq ?? 0, lastReadSeq);
+    found.readSeq = Math.max(found.readSeq, lastReadSeq);
     if (lastReadSeq >= (found.last?.seq ?? 0)) found.unread = 0;
-    else if (found.isLoaded) found.unread = inOrder(found).filter(({ seq, isSelf }) => !isSelf && seq > found.readSeq).length;
+    else if (found.isLoaded) found.unread = unreadIn(found);
     else reloadConversations();
     showConversations();
   });
@@ -387,7 +397,7 @@ function receive(message) {
   const isOpen = conversationID === openID;
   if (found.isLoaded || isOpen) found.messages.set(message.msgID, message);
   noteLast(found, message);
-  if (!message.isSelf && message.seq > (found.readSeq ?? 0)) found.unread = Math.min(found.unread + 1, UNREAD_MAX);
+  if (!message.isSelf && message.seq > found.readSeq) found.unread = Math.min(found.unread + 1, UNREAD_MAX);
   if (isNew) reloadConversations();
   if (isOpen) {
     if (!message.isSelf) {
@@ -424,16 +434,16 @@ function wirePage() {
     if (settings.readReceipts && openID) await client.getMessageReadReceipts(inOrder(conversation(openID))).catch(() => {});
     showThread();
   });
-  byID('language').addEventListener('change', ({ target }) => {
+  byID('language').addEventListener('change', async ({ target }) => {
     device.set('read-receipts.language', target.value);
-    speak(target.value);
+    await speak(target.value);
     applySettings(settings);
     showConnection();
     showConversations();
     if (openID) showHeader(conversation(openID));
     thread.clear();
     showThread();
-    panel.close();
+    panel?.close();
   });
   byID('conversations').addEventListener('keydown', (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -444,7 +454,7 @@ function wirePage() {
   });
   for (const event of ['online', 'offline', 'pageshow']) window.addEventListener(event, () => client.wakeUp());
   document.addEventListener('visibilitychange', () => (document.hidden ? client.flush() : client.wakeUp()));
-  wireNewChat();
+  byID('new-chat').addEventListener('click', openNewChat);
 }
 
 function fitText() {
@@ -475,32 +485,13 @@ function send() {
   showConversations();
 }
 
-function wireNewChat() {
-  const [dialog, withWhom, problem] = [byID('new-chat-form'), byID('with'), byID('new-chat-error')];
-  byID('new-chat').addEventListener('click', () => {
-    write(problem, '');
-    dialog.showModal();
-  });
-  byID('new-chat-cancel').addEventListener('click', () => dialog.close());
-  dialog.querySelector('form').addEventListener('submit', async (event) => {
-    event.preventDefault();
-    const users = withWhom.value.split(/[\s,\uff0c\u3001]+/).filter(Boolean);
-    if (!users.length || !users.every((user) => USER_ID.test(user) && user !== client.userID)) return write(problem, say('notAnID'));
-    try {
-      if (users.length === 1) {
-        conversation(`c2c_${users[0]}`);
-        go(`c2c_${users[0]}`);
-      } else {
-        const group = await client.createGroup({ groupType: 'Work', name: byID('group-name').value, memberList: users });
-        await loadConversations();
-        go(`group_${group.groupID}`);
-      }
-      dialog.close();
-      event.target.reset();
-    } catch (error) {
-      write(problem, error.desc);
-    }
-  });
+async function openNewChat() {
+  const { askWithWhom } = await import('./newchat.js');
+  const conversationID = await askWithWhom(client);
+  if (!conversationID) return;
+  if (conversationID.startsWith('group_')) await loadConversations().catch(() => {});
+  conversation(conversationID);
+  go(conversationID);
 }
 
 function applySettings(now) {
@@ -525,22 +516,7 @@ function showConnection() {
 
 /** On a phone one pane at a time: the list, the conversation, or a message's details. */
 function showPane() {
-  document.body.dataset.pane = panel.message ? 'panel' : openID ? 'chat' : 'list';
+  document.body.dataset.pane = panel?.message ? 'panel' : openID ? 'chat' : 'list';
 }
 
-function signOut(reason) {
-  byID('sign-in').hidden = false;
-  byID('nothing-open').hidden = true;
-  document.body.dataset.pane = 'sign-in';
-  document.title = say('title');
-  write(byID('sign-in-reason'), reason && say('bannerExpired'));
-}
-
-function wireSignIn() {
-  byID('sign-in').addEventListener('submit', (event) => {
-    event.preventDefault();
-    const pasted = byID('token').value.trim();
-    location.hash = pasted.includes('#token=') ? pasted.slice(pasted.indexOf('#') + 1) : `token=${encodeURIComponent(pasted)}`;
-    location.reload();
-  });
-}
+await start();

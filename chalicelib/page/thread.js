@@ -16,7 +16,8 @@ export function statusOf(message, receipt, { readReceipts = true, isOnline = tru
   if (message.status === 'unSend') return { kind: 'waiting', text: say(isOnline ? 'sending' : 'waiting') };
   if (message.status === 'fail') return { kind: 'failed', text: say('failed') };
   if (!readReceipts) return message.needReadReceipt ? { kind: 'sent', text: say('receiptsOff') } : { kind: 'sent', text: '' };
-  if (message.userID && (receipt?.isPeerRead || message.isPeerRead)) {
+  // That the peer has marked the conversation read says it only of messages that asked for no receipt of their own.
+  if (message.userID && (message.needReadReceipt ? receipt?.isPeerRead : message.isPeerRead)) {
     return { kind: 'all', text: receipt?.timestamp ? say('readAt', shortTime(receipt.timestamp * 1000)) : say('read') };
   }
   if (!message.needReadReceipt) return { kind: 'sent', text: '' };

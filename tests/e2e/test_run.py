@@ -17,6 +17,7 @@ import jwt
 import pytest
 
 from stack.local_aws import free_port
+from stack.run import FIRST_WORDS
 from stack.template import PROJECT
 
 START_TIMEOUT_S = 60
@@ -79,6 +80,9 @@ def test_run_takes_another_port_if_its_own_is_taken_and_leaves_nothing_running(t
     assert f"Port {taken} is taken" in output
     assert "the stack is deployed" in output
     assert "curl -s" in output
+    assert [line.split()[0] for line in output.splitlines() if f"{stack['page']}#token=" in line] == [
+        "alice", "bob", "carol", "dave", "erin",
+    ]  # fmt: skip
     assert "Stopped; nothing is left running." in output
     assert not (tmp_path / "stack.json").exists()
     assert port is not None
@@ -118,12 +122,13 @@ def test_token_and_demo_join_the_running_stack_and_a_second_run_is_refused(tmp_p
 def test_what_was_kept_is_there_at_the_next_run_and_streams_go_on(tmp_path: Path) -> None:
     port = free_port()
     heard: list[str] = []
+    said_before = sum(to == "demo" for _, to, _ in FIRST_WORDS)
     for number in range(2):
         with running(tmp_path, port, PERSIST="1") as (_, stack):
             alice = {"Authorization": f"Bearer {stack['tokens']['alice']}"}
             message = {"groupID": "demo", "text": f"run {number}", "needReadReceipt": True}
             sent = httpx.post(f"{stack['http']}/messages", headers=alice, json=message).json()
-            assert sent["seq"] == number + 1
+            assert sent["seq"] == said_before + number + 1
             bob = {"Authorization": f"Bearer {stack['tokens']['bob']}"}
             httpx.post(f"{stack['http']}/read-receipts", headers=bob, json={"msgIDs": [sent["msgID"]]})
             deadline = time.monotonic() + 30

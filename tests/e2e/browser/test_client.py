@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.browser.chromium import NODE
+from tests.e2e.browser.chromium import NODE
 
 
 def test_the_client_keeps_its_promises_under_node() -> None:

@@ -1,10 +1,10 @@
-// The client on its own, under Node, on fakes of the network and of time: `node --test tests/browser/client.test.mjs`.
+// The client on its own, under Node, on fakes of the network and of time: `node --test tests/e2e/browser/client.test.mjs`.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { beforeEach, test } from 'node:test';
 
-import { ChatClient, ChatError, conversationIDOf, mergeReceipt } from '../../chalicelib/page/client.js';
+import { ChatClient, ChatError, conversationIDOf, mergeReceipt } from '../../../chalicelib/page/client.js';
 
 // Fakes with visible state: time that passes when told, sockets that say what they are told, and a service whose
 // answers are given by path.
@@ -646,6 +646,22 @@ test('own messages, those that ask for none, and those acknowledged before cost 
   assert.deepEqual(service.made('POST', '/read-receipts').map(({ body }) => body.msgIDs), [['i3']]);
 });
 
+test('what is on its way is not sent again, and its result is told to all who asked', async () => {
+  let answer;
+  service.answers['POST /read-receipts'] = ({ msgIDs }) =>
+    new Promise((resolve) => (answer = () => resolve({ resultList: msgIDs.map((msgID) => ({ msgID, code: 0, desc: 'OK' })) })));
+  const client = await connected();
+  const results = [client.sendMessageReadReceipts([incoming(1)])];
+  await time.passes(200);
+  results.push(client.sendMessageReadReceipts([incoming(1)]));
+  await time.passes(1_000);
+  answer();
+  await time.passes(1_000);
+
+  assert.equal(service.made('POST', '/read-receipts').length, 1);
+  assert.deepEqual((await Promise.all(results)).flat().map(({ msgID, code }) => [msgID, code]), [['i1', 0], ['i1', 0]]);
+});
+
 test('a call takes a hundred', async () => {
   const client = await connected();
   client.sendMessageReadReceipts(Array.from({ length: 250 }, (_, index) => incoming(index + 1)));
@@ -708,8 +724,25 @@ test('a call that is refused as a whole is answered with its code, and not repea
   assert.equal(service.made('POST', '/read-receipts').length, 1);
 });
 
+test('what was read before the switch was turned is told, or withheld, by what it was then', async () => {
+  let answer;
+  service.answers['PUT /settings'] = (settings) => settings;
+  service.answers['POST /read-receipts'] = ({ msgIDs }) =>
+    new Promise((resolve) => (answer = () => resolve({ resultList: msgIDs.map((msgID) => ({ msgID, code: 0 })), withheld: true })));
+  const client = await connected();
+  client.sendMessageReadReceipts([incoming(1)]);
+  const turned = client.setSettings({ readReceipts: true });
+  await quiet();
+  assert.deepEqual([service.made('POST', '/read-receipts').length, service.made('PUT', '/settings').length], [1, 0]);
+  answer();
+  await turned;
+
+  assert.equal(service.made('PUT', '/settings').length, 1);
+});
+
 test('a page that is about to go says what it has gathered', async () => {
   const client = await connected();
+  await client.flush(); // nothing
   client.sendMessageReadReceipts([incoming(1)]);
   await client.flush();
 
@@ -766,7 +799,7 @@ test('a call that is not answered is given up', async () => {
 // The types.
 
 test('client.d.ts describes what there is, and nothing else', () => {
-  const types = readFileSync(new URL('../../chalicelib/page/client.d.ts', import.meta.url), 'utf8');
+  const types = readFileSync(new URL('../../../chalicelib/page/client.d.ts', import.meta.url), 'utf8');
   const described = types.match(/export class ChatClient \{[\s\S]*?\n\}/)[0].matchAll(/^  (?:readonly |get )?(\w+)[(<:]/gm);
   const there = [...Object.getOwnPropertyNames(ChatClient.prototype), ...Object.keys(newClient())];
   const names = new Set([...described].map(([, name]) => name));
