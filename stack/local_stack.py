@@ -73,7 +73,8 @@ def _restart_streams(aws: LocalAWS) -> None:
     over as many new records as it had seen before.
     """
     client = aws.client("lambda")
-    for trigger in client.list_event_source_mappings()["EventSourceMappings"]:
+    triggers = client.list_event_source_mappings()["EventSourceMappings"]
+    for trigger in (each for each in triggers if "StartingPosition" in each):  # a queue's trigger has none
         client.delete_event_source_mapping(UUID=trigger["UUID"])
         client.create_event_source_mapping(
             EventSourceArn=trigger["EventSourceArn"],
