@@ -1,5 +1,7 @@
 """UserSig, against vectors of TIM's official signer (the npm package tls-sig-api-v2 1.0.2, with its clock set)."""
 
+import hashlib
+import hmac
 import json
 import zlib
 from base64 import b64encode
@@ -9,6 +11,7 @@ import pytest
 
 from chalicelib import clock, tokens, usersig
 from chalicelib.codes import Refusal
+from chalicelib.limits import TOKEN_EXPIRY_MAX_S
 from tests.world import World
 
 APP_ID = 1400000001
@@ -71,7 +74,10 @@ def test_what_the_official_signer_signs_is_accepted(user_sig: str, user_id: str,
         pytest.param(packed({**unpacked(ALICE), "TLS.sig": "é"}), 70009, id="strange signature"),
         pytest.param(packed(b'{"TLS.ver":"' + b"0" * 10_000_000 + b'"}'), 70003, id="unpacks to megabytes"),
         pytest.param(packed(b'{"a":' + b"[" * 4000), 70003, id="nested deep"),
+        pytest.param(packed({**unpacked(ALICE), "x": "0" * 4096}), 70003, id="good, and too large"),
         pytest.param(ALICE[:-8], 70003, id="cut off"),
+        pytest.param(ALICE[:8] + "\n" + ALICE[8:], 70003, id="in two lines"),
+        pytest.param(ALICE[:8] + "!" + ALICE[8:], 70003, id="with what base64 has not"),
     ],
 )
 def test_everything_else_is_refused_with_its_reason(user_sig: str, code: int) -> None:
@@ -87,6 +93,37 @@ def test_an_expired_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refusal) as refused:
         tokens.verify(ALICE)
     assert refused.value.code.number == 70001
+
+
+def signed_to_expire(at_s: int) -> str:
+    fields = {
+        "TLS.identifier": "alice",
+        "TLS.sdkappid": APP_ID,
+        "TLS.time": SIGNED_AT_S,
+        "TLS.expire": at_s - SIGNED_AT_S,
+    }
+    lines = "".join(f"{name}:{value}\n" for name, value in fields.items())
+    signature = b64encode(hmac.digest(KEY.encode(), lines.encode(), hashlib.sha256)).decode()
+    return packed({**fields, "TLS.ver": "2.0", "TLS.sig": signature})
+
+
+@pytest.mark.parametrize(
+    ("at_s", "code"), [(-1, 70003), (0, 70003), (1, 70001), (SIGNED_AT_S, 70001), (TOKEN_EXPIRY_MAX_S + 1, 70003)]
+)
+def test_it_expires_at_a_time_that_is_one(at_s: int, code: int) -> None:
+    with pytest.raises(Refusal) as refused:
+        tokens.verify(signed_to_expire(at_s))
+    assert refused.value.code.number == code
+
+
+@pytest.mark.parametrize("at_s", [SIGNED_AT_S + 1, TOKEN_EXPIRY_MAX_S])
+def test_until_then_it_is_good(at_s: int) -> None:
+    assert tokens.verify(signed_to_expire(at_s)).expires_at_s == at_s
+
+
+def test_of_another_version_it_says_so() -> None:
+    with pytest.raises(Refusal, match="not a UserSig of version 2"):
+        tokens.verify(packed({**unpacked(ALICE), "TLS.ver": "1.0"}))
 
 
 def test_one_signed_with_another_key_is_refused() -> None:

@@ -118,3 +118,8 @@ def test_alice_cannot_name_a_conversation_that_is_none(name: str) -> None:
 def test_only_the_canonical_spelling_is_parsed(name: str) -> None:
     with pytest.raises(ValueError, match="not a conversationID"):
         Conversation.parse(name)
+
+
+def test_what_users_call_a_conversation() -> None:
+    assert Conversation.of_group("g").named_for("alice") == "group_g"
+    assert Conversation.between("bob", "alice").named_for("alice") == "c2c_bob"
