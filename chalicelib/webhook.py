@@ -16,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 import urllib3
 
-from chalicelib import clock, keys, limits, log, settings
+from chalicelib import clock, keys, limits, log, settings, together
 from chalicelib.core import webhook
 from chalicelib.core.conversation import Conversation
 from chalicelib.core.webhook import Event, Read
@@ -25,30 +25,20 @@ from chalicelib.store import console, conversations
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
-# Entries of one SendMessageBatch.
-_QUEUED_AT_ONCE = 10
-
 _TIMEOUT = urllib3.Timeout(connect=2, read=5)
 
 
 def note(reads: Mapping[Conversation, Sequence[Read]]) -> None:
-    """Queue what is to be told of these reads, if there is a URL for it. RuntimeError if it is not all taken."""
+    """Queue what is to be told of these reads, if there is a URL for it. ClientError if the queue does not take it."""
     if not reads or not console.current().webhook_url:
         return
     now_ms = clock.now_ms()
-    entries = [
-        {"Id": str(number), "MessageBody": msgspec.json.encode(event).decode()}
-        for number, event in enumerate(
-            event
-            for conversation, news in reads.items()
-            for event in webhook.events(conversation, _group_type(conversation), news, now_ms)
-        )
+    events = [
+        msgspec.json.encode(event).decode()
+        for conversation, news in reads.items()
+        for event in webhook.events(conversation, _group_type(conversation), news, now_ms)
     ]
-    for start in range(0, len(entries), _QUEUED_AT_ONCE):
-        batch: Any = entries[start : start + _QUEUED_AT_ONCE]
-        answer = queue().send_message_batch(QueueUrl=settings.webhook_queue(), Entries=batch)
-        if answer.get("Failed"):
-            raise RuntimeError(f"The queue did not take {len(answer['Failed'])} events.")
+    together.each(lambda event: queue().send_message(QueueUrl=settings.webhook_queue(), MessageBody=event), events)
 
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -60,6 +50,8 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
     failed = _unsent(url, records)
     for record in failed:
         _put_off(record)
+    log.count("WebhooksSent", len(records) - len(failed))
+    log.count("WebhooksFailed", len(failed))
     log.line("webhooks", records=len(records), sent=len(records) - len(failed), failed=len(failed))
     return [record["messageId"] for record in failed]
 

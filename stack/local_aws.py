@@ -43,6 +43,7 @@ class LocalAWS:
             "TMPDIR": self._folder.name,
             **CREDENTIALS,
             **persistence,
+            "AUTH": "true",  # roles and policies hold as on AWS
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",

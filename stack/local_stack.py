@@ -51,7 +51,10 @@ def local_stack(
         done(f"a local AWS is up at {aws.url}")
         template = package(Path(folder))
         done("the code is packaged")
-        parameters = {"ExecuteApiBase": aws.execute_api}
+        parameters = {
+            "ExecuteApiBase": aws.execute_api,
+            "UserCallsPerSecond": "0",
+        }  # demos and benchmarks are in a hurry
         outputs = deploy(template, STACK_NAME, _BUCKET, parameters, REGION, aws.environment)
         aws.client("secretsmanager").put_secret_value(SecretId=outputs["TokenKey"], SecretString=key)
         if state:

@@ -32,7 +32,12 @@ def test_every_code_is_in_the_readme_as_it_is_in_the_code(number: int) -> None:
 
 
 def test_every_route_is_in_the_readme() -> None:
-    routes = {f"{method} {path}" for path, methods in ways_in.app.routes.items() for method in methods}
+    routes = {
+        f"{method} {path}"
+        for path, methods in ways_in.app.routes.items()
+        for method in methods
+        if method != "OPTIONS"  # for browsers, at every path
+    }
     documented = set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /v1[^`?]*)`", README, re.MULTILINE))
     spelt = {re.sub(r"{(\w+)_id}", lambda match: f"{{{camel(match[1])}ID}}", route) for route in routes}
 
@@ -92,7 +97,8 @@ def test_the_streams_trigger_their_functions_record_by_record(template: dict[str
         assert event["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
         assert event["BisectBatchOnFunctionError"] is True
         assert event["StartingPosition"] == "TRIM_HORIZON"
-        assert "MaximumRecordAgeInSeconds" not in event
+        assert event["MaximumRetryAttempts"] == 100
+        assert event["MaximumRecordAgeInSeconds"] == 23 * 3600  # an hour before the stream forgets
         assert event["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["StreamFailures", "Arn"]}
 
 

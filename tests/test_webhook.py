@@ -417,13 +417,16 @@ def test_a_receiver_that_never_answers_delays_no_receipt(
 def test_if_the_queue_does_not_take_an_event_its_records_come_again(
     world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def full(**_: Any) -> None:
+        raise ConnectionError("the queue takes nothing")
+
     alice, bob = world.users("alice", "bob")
     world.admin().sets(webhookURL=receiver.url)
     message = alice.sends(bob)
     bob.reads(message)
     records = world.streams.new("Reads")
     with monkeypatch.context() as patch:
-        patch.setattr(webhook.queue(), "send_message_batch", lambda **_: {"Failed": [{"Id": "0"}]})
+        patch.setattr(webhook.queue(), "send_message", full)
         assert world.streams.deliver("Reads", records) == [records[-1]["dynamodb"]["SequenceNumber"]]
     assert world.streams.deliver("Reads", records) == []
     pump(world)

@@ -24,8 +24,7 @@ from chalicelib.core.receipt import Receipt
 AFTER_READ_RECEIPT = "Group.CallbackAfterReadReceipt"
 ALL_READ = "allRead"
 
-# Readers, or messages that all have read, in one event: with IDs of full length under 25 KB, so that ten fit into one
-# SendMessageBatch of 256 KB.
+# Readers, or messages that all have read, in one event: with IDs of full length under 25 KB, a tenth of what SQS takes.
 _ENTRIES_MAX = 100
 
 
