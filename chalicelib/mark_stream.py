@@ -27,6 +27,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
         except Exception as error:  # noqa: BLE001  # this record comes again, the others are done
             log.failure("mark", error, record=record["dynamodb"]["SequenceNumber"])
             failed.append(record["dynamodb"]["SequenceNumber"])
+    log.count("RecordsFailed", len(failed), "marks")
     log.line(
         "marks", records=len(records), failed=len(failed), sent=total.sent, gone=total.gone, unreached=total.failed
     )

@@ -65,7 +65,11 @@ def deliver_to(told: Iterable[User], frames_for: FramesFor) -> Delivery:
         for connection in user.connections
         if (frames := frames_for(user, connection.sdk_version))
     ]
-    return sum(together.each(lambda post: _send(*post), posts), start=Delivery())
+    delivery = sum(together.each(lambda post: _send(*post), posts), start=Delivery())
+    log.count("PushesSent", delivery.sent)
+    log.count("PushesGone", delivery.gone)
+    log.count("PushesFailed", delivery.failed)
+    return delivery
 
 
 def reply(connection_id: str, frame: bytes) -> None:

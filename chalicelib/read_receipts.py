@@ -50,6 +50,11 @@ def send(caller: Caller, request: requests.ReadReceipts) -> answers.ReceiptsSent
     if not is_withheld:
         failed = _record(conversation, stays, [headers[seq] for seq in taken])
         verdicts.update(dict.fromkeys(failed, codes.SERVER_ERROR))
+    for code in verdicts.values():
+        if code is not codes.OK:
+            log.count("Refused", 1, str(code.number))
+        elif not is_withheld:
+            log.count("ReceiptsRecorded")
     seen = [header for seq, header in headers.items() if audience.may_see(stays, seq)]
     if request.alsoMarkRead and seen:
         chat.mark_read_up_to(caller.user_id, conversation, max(seen, key=lambda header: header.seq))

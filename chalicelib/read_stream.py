@@ -48,6 +48,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[SequenceNumber]:
     except Exception as error:  # noqa: BLE001  # all of it comes again; the folds stay
         log.failure("announce", error, messages=len(news))
         delivery, failed = push.Delivery(), failed | deltas.keys()
+    log.count("RecordsFailed", len(failed), "reads")
     log.line(
         "reads",
         records=len(records),

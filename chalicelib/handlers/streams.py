@@ -3,34 +3,44 @@
 The ARNs stand in for those of the stack's tables (.chalice/resources.yaml).
 """
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalice.app import Blueprint, DynamoDBEvent
 
+from chalicelib import clock, log
+
 streams = Blueprint(__name__)
+
+# Takes records, and returns the sequence numbers of those that failed.
+Handle = Callable[[Sequence[Mapping[str, Any]]], list[str]]
 
 
 @streams.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Reads/stream/label", batch_size=100)
 def push_receipts(event: DynamoDBEvent) -> dict[str, Any]:
     from chalicelib import read_stream
 
-    return _failures(read_stream.handle(event.to_dict()["Records"]))
+    return _handled(event, read_stream.handle, "reads")
 
 
 @streams.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Messages/stream/label", batch_size=100)
 def push_messages(event: DynamoDBEvent) -> dict[str, Any]:
     from chalicelib import message_stream
 
-    return _failures(message_stream.handle(event.to_dict()["Records"]))
+    return _handled(event, message_stream.handle, "messages")
 
 
 @streams.on_dynamodb_record("arn:aws:dynamodb:region:account:table/Marks/stream/label", batch_size=100)
 def push_marks(event: DynamoDBEvent) -> dict[str, Any]:
     from chalicelib import mark_stream
 
-    return _failures(mark_stream.handle(event.to_dict()["Records"]))
+    return _handled(event, mark_stream.handle, "marks")
 
 
-def _failures(sequence_numbers: list[str]) -> dict[str, Any]:
-    """What Lambda wants to hear of a batch (ReportBatchItemFailures): which records must come again."""
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in sequence_numbers]}
+def _handled(event: DynamoDBEvent, handle: Handle, stream: str) -> dict[str, Any]:
+    """Handle the records, and tell Lambda which of them must come again (ReportBatchItemFailures)."""
+    records = event.to_dict()["Records"]
+    made_at_s = [record["dynamodb"].get("ApproximateCreationDateTime") for record in records]
+    ages_ms = [clock.now_ms() - int(at_s * 1000) for at_s in made_at_s if at_s]
+    log.count("StreamAge", max([0, *ages_ms]), stream)
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in handle(records)]}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from botocore.exceptions import ClientError
 
-from chalicelib import clock, settings
+from chalicelib import clock, log, settings
 from chalicelib.core.conversation import SEPARATOR, Conversation
 from chalicelib.core.tiles import Tile, TileKey
 from chalicelib.store import dynamo
@@ -48,6 +48,7 @@ def add(key: TileKey, additions: Tile, stored: Tile | None = None) -> Tile:
         found = _put(key, tile, stored.version)
         if found is None:
             return tile
+        log.count("FoldConflicts")
         stored = found
     return stored
 
