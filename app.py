@@ -17,9 +17,12 @@ from chalicelib.handlers.page import page
 from chalicelib.handlers.queues import queues
 from chalicelib.handlers.sockets import sockets
 from chalicelib.handlers.streams import streams
+from chalicelib.http import preflight
 
 app = Chalice(app_name="read-receipts")
 app.experimental_feature_flags.add("WEBSOCKETS")
 
 for blueprint in (http, page, sockets, streams, queues):
     app.register_blueprint(blueprint)
+for path in list(app.routes):  # what browsers ask before a page of another origin may call
+    app.route(path, methods=["OPTIONS"], name=f"preflight {path}")(preflight)

@@ -43,7 +43,7 @@ def openapi(routes: Mapping[str, Mapping[str, RouteEntry]]) -> Document:
         (path, method): vars(entry.view_function)["operation"]
         for path, methods in routes.items()
         for method, entry in methods.items()
-        if path.startswith("/v1/")
+        if path.startswith("/v1/") and method != "OPTIONS"
     }
     shapes = {
         shape for operation in operations.values() for shape in (operation.body, operation.query, operation.answer)

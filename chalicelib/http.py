@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
 
-from chalicelib import answers, codes, log, requests, tokens
+from chalicelib import answers, codes, limits, log, requests, settings, throttle, tokens
 from chalicelib.codes import Refusal
 
 _JSON: dict[str, str | list[str]] = {"Content-Type": "application/json"}
@@ -38,7 +38,7 @@ def edge(routes: Blueprint) -> Callable[..., Callable[[View], View]]:
     What it returns becomes the JSON of a 200, a `Refusal` becomes `{"code", "desc"}` with its status, and whatever else
     goes wrong a 500 with 10002 that is logged.
     """
-    routes.register_middleware(_in_our_words, "http")
+    routes.register_middleware(_dressed, "http")
 
     def answering(
         *,
@@ -59,12 +59,15 @@ def edge(routes: Blueprint) -> Callable[..., Callable[[View], View]]:
                 except Exception as error:  # noqa: BLE001  # the edge: nothing may pass it but an answer
                     log.failure("http", error, route=request.context["resourcePath"])
                     status, result = codes.SERVER_ERROR.http_status, answers.outcome(codes.SERVER_ERROR)
+                code = getattr(result, "code", codes.OK.number)
+                if code != codes.OK.number:
+                    log.count("Refused", 1, str(code))
                 log.line(
                     "http",
                     route=f"{request.method} {request.context['resourcePath']}",
                     request=request.context.get("requestId"),
                     status=status,
-                    code=getattr(result, "code", codes.OK.number),
+                    code=code,
                     ms=round((perf_counter() - started) * 1000, 1),
                 )
                 return Response(answers.encode(result).decode(), headers=_JSON, status_code=status)
@@ -87,6 +90,7 @@ def _result(
 ) -> Any:
     """Call a view with what it wants: first of all it is settled who is asking."""
     caller = tokens.verify(_bearer(request), request.headers.get("x-user-id", ""))
+    throttle.check(caller.user_id)
     caller = replace(caller, sdk_version=requests.sdk_version(request.headers.get("x-sdk-version", "")))
     parameters = [unquote(value) for value in path.values()]
     asked = requests.query(dict(request.query_params or {}), query)
@@ -112,9 +116,31 @@ def raw_body(request: Request) -> bytes:
     return raw.encode() if isinstance(raw, str) else raw
 
 
-def _in_our_words(event: Any, get_response: Callable[[Any], Response]) -> Response:
-    """Chalice's own refusals (a content type that is not JSON, say) in the shape of ours."""
+def preflight(**_path: str) -> Response:
+    """What a browser asks before it lets the page of another origin call: may it? The headers say."""
+    return Response("", status_code=204)
+
+
+def _cors(origin: str) -> dict[str, str | list[str]]:
+    """What a browser needs to hear to let a page of this origin call; nothing if it may not."""
+    allowed = settings.cors_origins()
+    if not allowed:
+        return {}
+    if not origin or not (origin in allowed or "*" in allowed):
+        return {"Vary": "Origin"}
+    return {
+        "Vary": "Origin",
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+        "Access-Control-Allow-Headers": "Authorization, Content-Type, X-SDK-Version, X-User-ID",
+        "Access-Control-Max-Age": str(limits.PREFLIGHT_KEPT_S),
+    }
+
+
+def _dressed(event: Any, get_response: Callable[[Any], Response]) -> Response:
+    """Chalice's own refusals (a content type that is not JSON, say) in the shape of ours; and CORS, if it is open."""
     response = get_response(event)
+    response.headers = {**response.headers, **_cors(event.headers.get("origin", ""))}
     if isinstance(response.body, dict) and response.body.keys() == {"Code", "Message"}:
         code = codes.SERVER_ERROR if response.status_code >= 500 else codes.BAD_PARAMETERS
         response.body = {"code": code.number, "desc": response.body["Message"]}

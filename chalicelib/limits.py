@@ -89,6 +89,12 @@ WEBHOOK_PAUSE_MAX_S = 900
 # How long one invocation waits for its posts, inside the function's 29 s.
 WEBHOOK_BATCH_S = 15
 
+# Users whose calls a function counts at a time; who called longest ago is forgotten first.
+THROTTLED_USERS_MAX = 10_000
+
+# How long a browser may go by an answer about who may call: what Chrome allows.
+PREFLIGHT_KEPT_S = 7200
+
 # HS256 wants a key as long as its hash (RFC 7518 §3.2).
 TOKEN_KEY_BYTES_MIN = 32
 

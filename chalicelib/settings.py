@@ -33,6 +33,21 @@ def webhook_queue() -> str:
     return os.environ["WEBHOOK_QUEUE"]
 
 
+def stack_name() -> str:
+    """What the stack is called: two of them in one account keep their metrics apart by it."""
+    return os.environ.get("STACK_NAME", "local")
+
+
+def user_calls() -> tuple[int, int]:
+    """How many calls and frames of one user a function answers in a second (0: any number), and how many at once."""
+    return int(os.environ.get("USER_CALLS_PER_SECOND", "0")), int(os.environ.get("USER_CALLS_BURST", "1"))
+
+
+def cors_origins() -> list[str]:
+    """The origins whose pages may call the API; `*` for all."""
+    return [origin.strip() for origin in os.environ.get("CORS_ORIGINS", "").split(",") if origin.strip()]
+
+
 def key_arn(name: str) -> str:
     """Where Secrets Manager keeps one of the stack's keys, such as `TOKEN_KEY`."""
     return os.environ[f"{name}_ARN"]

@@ -5,7 +5,7 @@ from time import perf_counter
 from chalice.app import Response
 from msgspec.structs import replace
 
-from chalicelib import answers, chat, codes, log, presence, push, read_receipts, requests
+from chalicelib import answers, chat, codes, log, presence, push, read_receipts, requests, throttle
 from chalicelib.codes import Refusal
 
 
@@ -22,6 +22,7 @@ def connect(connection_id: str, query: dict[str, str]) -> Response:
 
 
 def _refused(connection_id: str, refusal: Refusal) -> Response:
+    log.count("Refused", 1, str(refusal.code.number))
     log.line("connect", connection=connection_id, code=refusal.code.number)
     outcome = answers.outcome(refusal.code, refusal.desc)
     return Response(answers.encode(outcome).decode(), status_code=refusal.code.http_status)
@@ -45,6 +46,8 @@ def hear(connection_id: str, body: str) -> None:
         log.failure("frame", error, connection=connection_id)
         answer = answers.FrameAnswer(request_id, codes.SERVER_ERROR.number, codes.SERVER_ERROR.desc)
     push.reply(connection_id, answers.encode(answer))
+    if answer.code != codes.OK.number:
+        log.count("Refused", 1, str(answer.code))
     ms = round((perf_counter() - started) * 1000, 1)
     log.line("frame", connection=connection_id, code=answer.code, ms=ms)
 
@@ -52,6 +55,7 @@ def hear(connection_id: str, body: str) -> None:
 def _answer(connection_id: str, frame: requests.Frame) -> answers.FrameAnswer:
     """Do what a frame asks. Refuses as the same HTTP call does."""
     caller = presence.speaker(connection_id)
+    throttle.check(caller.user_id)
     done = answers.FrameAnswer(frame.requestID, codes.OK.number, codes.OK.desc)
     match frame:
         case requests.SendMessageFrame():

@@ -93,6 +93,8 @@ def answer(request: Request, service: str, command: str) -> Response:
         log.failure("tim", error, command=f"{service}/{command}")
         code = codes.SERVER_ERROR.number
         body = {"ActionStatus": "FAIL", "ErrorInfo": codes.SERVER_ERROR.desc, "ErrorCode": code}
+    if body["ErrorCode"]:
+        log.count("Refused", 1, str(body["ErrorCode"]))
     log.line("tim", command=f"{service}/{command}", code=body["ErrorCode"])
     return Response(msgspec.json.encode(body).decode(), headers={"Content-Type": "application/json"})
 

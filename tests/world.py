@@ -17,7 +17,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
 import app as ways_in
-from chalicelib import clock, kept, push, tokens
+from chalicelib import clock, kept, push, throttle, tokens
 from chalicelib.store import console, dynamo, users
 from tests.fakes import FakeSockets
 from tests.tables import TABLES, create_tables
@@ -271,6 +271,7 @@ class World:
             push.client.cache_clear()
             _streams.cache_clear()
             console.forget()
+            throttle.forget()
             kept.forget_all()
             create_tables()
             world = cls()
