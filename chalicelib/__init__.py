@@ -16,5 +16,5 @@ deeds        read_receipts, which marks read by chat    what readers and senders
              push, webhook                               frames to sockets, events to the product's back end
 wire         requests, answers                           the shapes of what is said, checked and spelt
 tables       store/                                      one module a table, with its expressions
-ground       core/ (pure), codes, limits, throttle, tokens, usersig, keys, settings, clock, log, kept, together
+ground       core/ (pure), codes, limits, throttle, tokens, usersig, keys, queue, settings, clock, log, kept, together
 """

@@ -6,25 +6,18 @@ and a client knows the message by its msgID.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from chalicelib import answers, limits, log, push, settings
+from chalicelib import answers, limits, log, push, queue, settings
 from chalicelib.core.conversation import Conversation
 from chalicelib.core.message import Header, Message
 from chalicelib.store import members, messages
 
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
-
 # Members told at a time: as many as can be looked up with one BatchGetItem.
 _TOLD_AT_ONCE = 100
-
-# Entries of one SendMessageBatch.
-_QUEUED_AT_ONCE = 10
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -39,7 +32,7 @@ class Range(msgspec.Struct, frozen=True):
 def announce(message: Message) -> push.Delivery:
     """Push a message to those who are members now and were when it was sent, or queue that if they are many.
 
-    RuntimeError if the queue does not take it all.
+    ClientError or BotoCoreError if the queue does not take it all.
     """
     header = message.header
     if not header.conversation.is_group:
@@ -61,6 +54,7 @@ def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
         except Exception as error:  # noqa: BLE001  # this range comes again, the others are done
             log.failure("fan-out", error, message=record["messageId"])
             failed.append(record["messageId"])
+    log.count("RecordsFailed", len(failed), "fan-out")
     log.line(
         "fan-out", records=len(records), failed=len(failed), sent=total.sent, gone=total.gone, unreached=total.failed
     )
@@ -97,25 +91,8 @@ def _enqueue(header: Header, next_ordinal: int) -> None:
         )
         for first in range(0, next_ordinal, limits.TOLD_BY_ONE_MAX)
     ]
-    for start in range(0, len(ranges), _QUEUED_AT_ONCE):
-        entries: Any = [
-            {"Id": str(each.first), "MessageBody": msgspec.json.encode(each).decode()}
-            for each in ranges[start : start + _QUEUED_AT_ONCE]
-        ]
-        answer = queue().send_message_batch(QueueUrl=settings.fan_out_queue(), Entries=entries)
-        if answer.get("Failed"):
-            raise RuntimeError(f"The queue did not take {len(answer['Failed'])} ranges.")
+    queue.send(settings.fan_out_queue(), (msgspec.json.encode(each).decode() for each in ranges))
 
 
 def _frame(message: Message, user_id: str) -> bytes:
     return answers.encode(answers.NewMessage(answers.message(message, user_id)))
-
-
-@cache
-def queue() -> "SQSClient":
-    """The process's one client, made at its first use."""
-    import boto3
-    from botocore.config import Config
-
-    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("sqs", config=config)

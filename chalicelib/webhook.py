@@ -9,21 +9,17 @@ import random
 import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 import urllib3
 
-from chalicelib import clock, keys, limits, log, settings, together
+from chalicelib import clock, keys, limits, log, queue, settings
 from chalicelib.core import webhook
 from chalicelib.core.conversation import Conversation
 from chalicelib.core.webhook import Event, Read
 from chalicelib.store import console, conversations
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
 
 _TIMEOUT = urllib3.Timeout(connect=2, read=5)
 
@@ -38,7 +34,7 @@ def note(reads: Mapping[Conversation, Sequence[Read]]) -> None:
         for conversation, news in reads.items()
         for event in webhook.events(conversation, _group_type(conversation), news, now_ms)
     ]
-    together.each(lambda event: queue().send_message(QueueUrl=settings.webhook_queue(), MessageBody=event), events)
+    queue.send(settings.webhook_queue(), events)
 
 
 def handle(records: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -134,7 +130,7 @@ def _put_off(record: Mapping[str, Any]) -> None:
     """Let a message come again, the later the more often it has come. If that fails it comes after the usual time."""
     pause_s = webhook.retry_after_s(int(record["attributes"]["ApproximateReceiveCount"]))
     try:
-        queue().change_message_visibility(
+        queue.client().change_message_visibility(
             QueueUrl=settings.webhook_queue(),
             ReceiptHandle=record["receiptHandle"],
             VisibilityTimeout=max(1, round(pause_s * random.uniform(0.5, 1))),
@@ -146,13 +142,3 @@ def _put_off(record: Mapping[str, Any]) -> None:
 def _group_type(conversation: Conversation) -> str:
     state = conversations.find(conversation) if conversation.is_group else None
     return state.group_type if state else ""
-
-
-@cache
-def queue() -> "SQSClient":
-    """The process's one client, made at its first use."""
-    import boto3
-    from botocore.config import Config
-
-    config = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("sqs", config=config)

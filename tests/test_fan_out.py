@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from chalicelib import fan_out, limits, settings
+from chalicelib import fan_out, limits, queue, settings
 from chalicelib.store import members
 from tests.world import Json, Record, World
 
@@ -15,17 +15,17 @@ from tests.world import Json, Record, World
 def queued(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The queue, as the stack makes it; and a function tells ten members."""
     monkeypatch.setattr(limits, "TOLD_BY_ONE_MAX", 10)
-    fan_out.queue.cache_clear()
+    queue.client.cache_clear()
     monkeypatch.setenv("FAN_OUT_QUEUE", boto3.client("sqs").create_queue(QueueName="FanOut")["QueueUrl"])
     yield
-    fan_out.queue.cache_clear()
+    queue.client.cache_clear()
 
 
 def in_queue() -> list[Record]:
     """What is in the queue, as Lambda hands it on."""
     records: list[Record] = []
     while (
-        found := fan_out.queue()
+        found := queue.client()
         .receive_message(QueueUrl=settings.fan_out_queue(), MaxNumberOfMessages=10)
         .get("Messages")
     ):
@@ -95,11 +95,14 @@ def test_a_message_that_the_queue_does_not_take_comes_again(world: World, monkey
     alice = world.user("alice")
     alice.creates("team", *(f"user{number:02}" for number in range(1, 35)))
     alice.sends("team")
+
+    def full(**_: Any) -> None:
+        raise ConnectionError("the queue takes nothing")
+
     records = world.streams.new("Messages")
     number = records[0]["dynamodb"]["SequenceNumber"]
     with monkeypatch.context() as patch:
-        refused = {"Failed": [{"Id": "0", "SenderFault": False, "Code": "InternalError"}]}
-        patch.setattr(fan_out.queue(), "send_message_batch", lambda **_: refused)
+        patch.setattr(queue.client(), "send_message", full)
         assert world.streams.deliver("Messages", records) == [number]
 
     assert world.streams.deliver("Messages", records) == []

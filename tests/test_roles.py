@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import botocore.client
 import pytest
 from chalice import test as chalice_test
 
-from chalicelib import kept, webhook
+from chalicelib import kept, limits, queue, settings
 from chalicelib.store import console
 from stack.template import package, stages
 from tests.test_webhook import Receiver, pump
@@ -32,6 +33,7 @@ FUNCTIONS = {
     "push_messages": "PushMessages",
     "push_marks": "PushMarks",
     "deliver_webhooks": "DeliverWebhooks",
+    "tell_members": "TellMembers",
 }
 
 # Who reads which keys.
@@ -120,10 +122,10 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, set[Permissi
         finally:
             running.pop()
 
-    with monkeypatch.context() as patch:
-        patch.setattr(botocore.client.BaseClient, "_make_api_call", noted)
-        patch.setattr(chalice_test.TestLambdaClient, "invoke", invoked)
-        patch.setattr(chalice_test.TestHTTPClient, "request", requested)
+    with monkeypatch.context() as over:
+        over.setattr(botocore.client.BaseClient, "_make_api_call", noted)
+        over.setattr(chalice_test.TestLambdaClient, "invoke", invoked)
+        over.setattr(chalice_test.TestHTTPClient, "request", requested)
         yield done
 
 
@@ -133,7 +135,7 @@ def new_process() -> None:
     console.forget()
 
 
-def tour(world: World, receiver: Receiver) -> None:
+def tour(world: World, receiver: Receiver, sqs: Any) -> None:
     """Everything that every function can do, each in a new process."""
     alice, bob, carol, dave = world.users("alice", "bob", "carol", "dave")
     admin = world.admin()
@@ -210,6 +212,13 @@ def tour(world: World, receiver: Receiver) -> None:
     world.pump()
     for _ in range(25):
         loses_a_device(bob)
+    loses_a_device(alice)
+    with patch.object(limits, "TOLD_BY_ONE_MAX", 100):  # so many that they are told by functions of their own
+        alice.sends("large")
+        world.pump()
+    found = sqs.receive_message(QueueUrl=settings.fan_out_queue(), MaxNumberOfMessages=10)["Messages"]
+    records = [{"messageId": each["MessageId"], "body": each["Body"]} for each in found]
+    world.functions.invoke("tell_members", {"Records": records})
     receiver.statuses = [500]
     bob.reads(alice.sends(bob))
     pump(world)
@@ -223,14 +232,16 @@ def tour(world: World, receiver: Receiver) -> None:
 @pytest.fixture
 def done(world: World, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[Permission]]:
     """What each function did in the tour."""
-    webhook.queue.cache_clear()
-    monkeypatch.setenv("WEBHOOK_QUEUE", boto3.client("sqs").create_queue(QueueName="Webhooks")["QueueUrl"])
+    queue.client.cache_clear()
+    sqs = boto3.client("sqs")
+    monkeypatch.setenv("WEBHOOK_QUEUE", sqs.create_queue(QueueName="Webhooks")["QueueUrl"])
+    monkeypatch.setenv("FAN_OUT_QUEUE", sqs.create_queue(QueueName="FanOut")["QueueUrl"])
     monkeypatch.setenv("IS_LOCAL", "1")
     with Receiver().listening() as receiver, recorded(monkeypatch) as done:
-        tour(world, receiver)
+        tour(world, receiver, sqs)
     for function, names in KEYS.items():  # tests have keys of their own, which are not asked for of AWS
         done[function] |= {("secretsmanager:GetSecretValue", name) for name in names}
-    webhook.queue.cache_clear()
+    queue.client.cache_clear()
     return done
 
 
@@ -302,4 +313,4 @@ def test_a_function_reads_its_own_stream_or_queue_only_and_writes_its_own_log_on
         logs = {resource for action, resource in allowed(template, function) if action.startswith("logs:")}
         assert logs == {f"{function}/logs"}
         queues = {resource for action, resource in allowed(template, function) if action == "sqs:ReceiveMessage"}
-        assert queues == ({"Webhooks"} if function == "DeliverWebhooks" else set())
+        assert queues == {"DeliverWebhooks": {"Webhooks"}, "TellMembers": {"FanOut"}}.get(function, set())

@@ -20,7 +20,7 @@ import trustme
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from chalicelib import clock, limits, settings, webhook
+from chalicelib import clock, limits, queue, settings, webhook
 from chalicelib.core import webhook as core
 from chalicelib.store import console
 from tests.fakes import FakeKeys
@@ -118,11 +118,11 @@ class Receiver:
 @pytest.fixture
 def queued(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The queue, as the stack makes it."""
-    webhook.queue.cache_clear()
+    queue.client.cache_clear()
     url = boto3.client("sqs").create_queue(QueueName="Webhooks")["QueueUrl"]
     monkeypatch.setenv("WEBHOOK_QUEUE", url)
     yield url
-    webhook.queue.cache_clear()
+    queue.client.cache_clear()
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def receiver(queued: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]
 
 def waiting() -> list[Json]:
     """The messages in the queue that are to be seen now, as Lambda hands them on."""
-    found = webhook.queue().receive_message(
+    found = queue.client().receive_message(
         QueueUrl=settings.webhook_queue(), MaxNumberOfMessages=10, AttributeNames=["ApproximateReceiveCount"]
     )
     return [
@@ -157,7 +157,7 @@ def pump(world: World) -> list[str]:
         again = [each["itemIdentifier"] for each in answer["batchItemFailures"]]
         for record in records:
             if record["messageId"] not in again:
-                webhook.queue().delete_message(QueueUrl=settings.webhook_queue(), ReceiptHandle=record["receiptHandle"])
+                queue.client().delete_message(QueueUrl=settings.webhook_queue(), ReceiptHandle=record["receiptHandle"])
         failed += again
     return failed
 
@@ -364,7 +364,7 @@ def test_only_what_was_not_taken_comes_again_and_ever_later(
         for record in records:
             record["attributes"]["ApproximateReceiveCount"] = str(attempts)
         with monkeypatch.context() as patch:
-            patch.setattr(webhook.queue(), "change_message_visibility", lambda asked=asked, **how: asked.append(how))
+            patch.setattr(queue.client(), "change_message_visibility", lambda asked=asked, **how: asked.append(how))
             assert webhook.handle(records) == [records[1]["messageId"]]
         (how,) = asked
         assert 2**attempts / 2 <= how["VisibilityTimeout"] <= 2**attempts
@@ -390,7 +390,7 @@ def test_if_it_cannot_be_put_off_it_comes_again_after_the_usual_time(
     bob.reads(alice.sends(bob))
     world.pump()
     records = waiting()
-    monkeypatch.setattr(webhook.queue(), "change_message_visibility", broken)
+    monkeypatch.setattr(queue.client(), "change_message_visibility", broken)
 
     assert webhook.handle(records) == [records[0]["messageId"]]
 
@@ -426,7 +426,7 @@ def test_if_the_queue_does_not_take_an_event_its_records_come_again(
     bob.reads(message)
     records = world.streams.new("Reads")
     with monkeypatch.context() as patch:
-        patch.setattr(webhook.queue(), "send_message", full)
+        patch.setattr(queue.client(), "send_message", full)
         assert world.streams.deliver("Reads", records) == [records[-1]["dynamodb"]["SequenceNumber"]]
     assert world.streams.deliver("Reads", records) == []
     pump(world)
