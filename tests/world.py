@@ -300,7 +300,9 @@ class World:
                 table.stream_shard.items.clear()
         self.streams.places.clear()
         self.sockets.frames.clear()
+        self._ahead_ms = 0
         console.forget()
+        kept.forget_all()
 
     @staticmethod
     def expires(*tables: str) -> None:

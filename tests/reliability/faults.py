@@ -6,8 +6,7 @@ they are what the fault is about.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
@@ -20,6 +19,7 @@ from botocore.client import BaseClient
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
+from chalicelib import kept, keys
 from chalicelib.store import console
 
 
@@ -51,6 +51,7 @@ class Calls:
         self.struck = ""
         self._fault: Fault | None = None
         self._number = 0
+        self._meanwhile: Callable[[], None] | None = None
         self._is_counting = False
         self._is_dead = False
         self._is_this = False
@@ -61,12 +62,16 @@ class Calls:
             client.meta.events.register_first("after-call", self._after)
 
     @contextmanager
-    def counted(self, number: int = 0, fault: Fault | None = None) -> Iterator[None]:
+    def counted(
+        self, number: int = 0, fault: Fault | None = None, meanwhile: Callable[[], None] | None = None
+    ) -> Iterator[None]:
         """Count calls of a new process, from 1, as long as this lasts; the call with that number meets the fault.
 
-        `made` then lists them, and `struck` is the one that was struck, empty if there were not so many.
+        `made` then lists them, and `struck` is the one that was struck, empty if there were not so many. `meanwhile` is
+        what another process does right before that call.
         """
         self.made, self.struck = [], ""
+        self._meanwhile = meanwhile
         self._number, self._fault = number, fault
         self._is_counting = True
         self._is_dead = self._is_this = False
@@ -86,7 +91,12 @@ class Calls:
         if self._is_dead:
             raise Killed  # a dead process does nothing more, not even in a `finally`
         self.made.append(model.name)
-        self._is_this = self._fault is not None and len(self.made) == self._number
+        is_this = len(self.made) == self._number
+        if is_this and self._meanwhile:
+            self._is_counting = False
+            self._meanwhile()
+            self._is_counting = True
+        self._is_this = is_this and self._fault is not None
         if not self._is_this:
             return None
         self.struck, self._attempts = model.name, 0
@@ -125,11 +135,8 @@ class Calls:
 def restart() -> None:
     """A new process: nothing of what the last one kept in memory. The clients may stay, they know nothing."""
     console.forget()
-    for name, module in list(sys.modules.items()):
-        if name.startswith("chalicelib."):
-            for attribute, value in vars(module).items():
-                if attribute != "client" and hasattr(value, "cache_clear"):
-                    value.cache_clear()
+    kept.forget_all()
+    keys.forget()
 
 
 def _throttled(model: Any) -> tuple[AWSResponse, dict[str, Any]]:
