@@ -4,6 +4,8 @@
 # make test    everything: pure logic, every handler on moto, the packaged stack on a local AWS
 # make bench   units, money, processor time and latency, beside the usual design (ARGS="--quick": a minute)
 # make pictures   the README's screenshots of the chat page, taken anew by its tests (needs a Chromium or Chrome)
+# make test-long  the reliability tests at length: every fault at every call, long random traffic (SEED=… chooses it)
+# make audit   recompute the counts of the local stack from its reads (STACK=… one on AWS; ARGS="--repair" mends)
 # make check   ruff and mypy
 # make clean   forget the virtual environment and all local data
 
@@ -16,7 +18,7 @@ READY := $(VENV)/.ready
 # By the environment, so that the shell does not read it as words of its own.
 export TOKEN_USER := $(value USER)
 
-.PHONY: run demo token test bench pictures check clean
+.PHONY: run demo token test test-long audit bench pictures check clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +50,12 @@ bench: $(READY)
 pictures: $(READY)
 	@mkdir -p docs/screenshots
 	@SCREENSHOTS=docs/screenshots $(BIN)/python -m pytest -q tests/e2e/browser/test_pictures.py
+
+test-long: $(READY)
+	@RELIABILITY=long RELIABILITY_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest tests/reliability $(ARGS)
+
+audit: $(READY)
+	@exec $(BIN)/python -m stack.audit $(if $(STACK),--stack $(STACK),--local) $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ deeds        read_receipts, which marks read by chat    what readers and senders
              read_stream, message_stream, mark_stream    what follows from what users did
              entitlement                                 who may have read receipts
              counting                                    how many have read
+             audit                                       whether that is right, recomputed from the reads
              fan_out                                     a message to the members of a large group
              push, webhook                               frames to sockets, events to the product's back end
 wire         requests, answers                           the shapes of what is said, checked and spelt

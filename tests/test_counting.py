@@ -206,7 +206,8 @@ def test_what_was_repaired_in_a_tile_is_carried_up_by_its_version(world: World, 
     counting.carry_up({key: wrong}, {0: 2})
     assert alice.counts(sent[0])[0] > 10
 
-    receipts.replace(key, right)
+    assert receipts.replace(key, right, right) is None  # it is not as it was seen
+    assert receipts.replace(key, wrong, right)
 
     assert alice.counts(sent[0])[0] > 10
     counting.carry_up(receipts.find_many([key]), {0: 2})

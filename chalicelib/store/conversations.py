@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -59,6 +60,19 @@ def find_many(conversations: Iterable[Conversation]) -> Iterator[State]:
     """The items of those that exist, in no order."""
     keys = ({"conversationID": conversation.conversation_id} for conversation in conversations)
     return map(_state, dynamo.get_many(TABLE, keys))
+
+
+def all_after(conversation_id: str) -> Iterator[State]:
+    """All conversations behind this one, in the order in which the table is scanned; from the first if it is empty."""
+    request: Any = {"TableName": settings.table(TABLE), "ConsistentRead": True}
+    if conversation_id:
+        request["ExclusiveStartKey"] = dynamo.item({"conversationID": conversation_id})
+    while True:
+        answer = dynamo.client().scan(**request)
+        yield from map(_state, map(dynamo.plain, answer["Items"]))
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
 def draw_seq(conversation: Conversation) -> Draw | None:

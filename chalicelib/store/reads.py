@@ -4,7 +4,8 @@ All readers of a segment share a partition, so that their stream records come in
 nothing else: the peer's row is the receipt.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,10 +14,20 @@ from chalicelib import settings
 from chalicelib.core.audience import Membership
 from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import SEPARATOR, Conversation, is_user_id
-from chalicelib.core.tiles import BLOCK_SIZE, ReadDelta, block_of, offset_of, segment_of, seq_at
+from chalicelib.core.tiles import BLOCK_SIZE, ReadDelta, TileKey, block_of, offset_of, segment_of, seq_at
 from chalicelib.store import dynamo
 
 TABLE = "Reads"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one member has read of one block: the time of the first reading in ms, by offset."""
+
+    block: int
+    ordinal: int
+    read_at_ms: Mapping[int, int]
+    expires_at_s: int = NEVER_S
 
 
 def record(
@@ -84,6 +95,24 @@ def of_member(conversation: Conversation, ordinal: int, blocks: Iterable[int]) -
         block, _ = _numbers(row["blockOrdinal"])
         times.update((seq_at(block, offset), at) for offset, at in _times(row).items())
     return times
+
+
+def of_partition(conversation: Conversation, segment: int) -> Iterator[Row]:
+    """All that a segment has read, block after block. Consistent."""
+    return _rows("conversationSegment = :segment", {":segment": _joined(conversation.conversation_id, segment)})
+
+
+def of_tile(key: TileKey) -> Iterator[Row]:
+    """All that the members of a tile's segment have read of its block. Consistent."""
+    return _rows(
+        "conversationSegment = :segment AND begins_with(blockOrdinal, :block)",
+        {":segment": _joined(key.conversation.conversation_id, key.segment), ":block": _joined(key.block, "")},
+    )
+
+
+def _rows(condition: str, values: Mapping[str, dynamo.Value]) -> Iterator[Row]:
+    for row in dynamo.query(TABLE, condition, values, ConsistentRead=True):
+        yield Row(*_numbers(row["blockOrdinal"]), _times(row), row.get("expiresAt", NEVER_S))
 
 
 def delta(change: Mapping[str, Any]) -> ReadDelta | None:

@@ -79,18 +79,27 @@ def _put(key: TileKey, tile: Tile, version: int) -> Tile | None:
     return None
 
 
-def replace(key: TileKey, right: Tile) -> Tile:
-    """Repair a tile: store these readers and no others, as its next version, whatever is there. Returns it.
+def replace(key: TileKey, seen: Tile, right: Tile) -> Tile | None:
+    """Store these readers and no others as the tile's next version, if it still is as it was seen. None if it is not.
 
-    For an audit alone: whatever else changes a tile only adds to it. Not to be done while folds of the tile are under
-    way that the audit has not seen: it is for the caller to look again.
+    For the audit alone: whatever else changes a tile only adds to it.
     """
-    for _ in dynamo.tries():
-        stored = find_many([key])[key]
-        tile = _after(stored, Tile(stored.version + 1, right.bits, max(stored.expires_at_s, right.expires_at_s)))
-        if _put(key, tile, stored.version) is None:
-            return tile
-    raise AssertionError("tries() ends by refusing")
+    tile = _after(seen, Tile(seen.version + 1, right.bits, max(seen.expires_at_s, right.expires_at_s)))
+    return tile if _put(key, tile, seen.version) is None else None
+
+
+def keys_of(conversation: Conversation) -> Iterator[TileKey]:
+    """The keys of all tiles of a conversation, block after block. Consistent."""
+    rows = dynamo.query(
+        TABLE,
+        "conversationID = :conversation",
+        {":conversation": conversation.conversation_id},
+        ConsistentRead=True,
+        ProjectionExpression="blockSegment",
+    )
+    for row in rows:
+        block, segment = map(int, row["blockSegment"].split(SEPARATOR))
+        yield TileKey(conversation, block, segment)
 
 
 def of_block(conversation: Conversation, block: int) -> list[Tile]:

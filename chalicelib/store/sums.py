@@ -46,6 +46,36 @@ def put(key: NodeKey, slots: Mapping[int, Slot], expires_at_s: int) -> Node:
     return node
 
 
+def find_many(keys: Iterable[NodeKey]) -> dict[NodeKey, Node]:
+    """Nodes by their keys, empty ones too; consistently read."""
+    wanted = list(keys)
+    (rows,) = dynamo.look_up(lookup(wanted))
+    return by_key(wanted, rows)
+
+
+def mend(key: NodeKey, seen: Node, slots: Mapping[int, Slot], expires_at_s: int) -> bool:
+    """Let a node say this of its children, and nothing else, if it still is as it was seen. False if it is not.
+
+    For the audit alone: whatever else changes a node lets its slots take what is newer.
+    """
+    row: dynamo.Row = {"version": seen.version + 1 if seen.version else clock.now_ms(), "expiresAt": expires_at_s}
+    for number, slot in slots.items():
+        row[f"{_SLOT}{number}"] = pack(slot.counts, key.level)
+        row[f"{_VERSION}{number}"] = slot.version
+    try:
+        dynamo.client().put_item(
+            TableName=settings.table(TABLE),
+            Item=dynamo.item({**_key(key), **row}),
+            ConditionExpression="attribute_not_exists(version) OR version = :seen",
+            ExpressionAttributeValues=dynamo.item({":seen": seen.version}),
+        )
+    except ClientError as error:
+        if not dynamo.lost_condition(error):
+            raise
+        return False
+    return True
+
+
 def lookup(keys: Iterable[NodeKey]) -> Lookup:
     """What to ask for, to have these nodes; consistently."""
     return Lookup(TABLE, [_key(key) for key in keys])
