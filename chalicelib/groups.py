@@ -26,6 +26,10 @@ _JOINED_FREELY = ("Public", "Meeting", "Community", "AVChatRoom")
 # Reading all members costs one read unit for about so many of them, asking for one user costs one.
 _MEMBERS_PER_READ_UNIT = 34
 
+# But all of them are read only where that is one page of 1 MB; in a larger group each is asked for, spread over all
+# partitions, instead of reading the one partition that all of the group is in.
+_READ_TOGETHER_MAX = 8000
+
 # Rows examined for one page of members, so that a group which many have left answers in bounded time.
 _ROWS_PER_PAGE_MAX = 1000
 
@@ -195,10 +199,11 @@ class _Roll:
 
 def _members_among(state: State, user_ids: Sequence[str]) -> set[str]:
     """Those of these users who are members, by whichever way reads less."""
-    if state.next_ordinal <= _MEMBERS_PER_READ_UNIT * len(user_ids):
+    if state.next_ordinal <= min(_MEMBERS_PER_READ_UNIT * len(user_ids), _READ_TOGETHER_MAX):
         stays = members.in_order(state.conversation, first=0)
         return {stay.user_id for stay in stays if stay.is_current}
-    return {user_id for user_id in user_ids if audience.is_member(members.of_user(state.conversation, user_id))}
+    found = members.of_users(*((state.conversation, user_id) for user_id in user_ids))
+    return {user_id for (_, user_id), stays in found.items() if audience.is_member(stays)}
 
 
 def _results(outcome: dict[str, Code]) -> list[answers.UserResult]:
