@@ -19,7 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import httpx
+from botocore.config import Config
 
 from chalicelib import clock, settings, tokens
 from chalicelib.core.console import NEVER_S
@@ -58,8 +60,8 @@ class Service:
             found: Json = answer.json()
             if answer.status_code == 200:
                 return found
-            # The local AWS, one process, looks at all 100,000 rows of a partition for each page of it, and lets the
-            # others wait longer than our functions do: those then ask to be tried again.
+            # The local AWS is one process: where it lets a call wait longer than our functions wait for it, they ask to
+            # be tried again.
             if answer.status_code != 500 or (method == "POST" and path == "/messages") or time.monotonic() > deadline:
                 raise RuntimeError(f"{method} {path}: {answer.status_code} {found}")
             self.tried_again += 1
@@ -135,6 +137,7 @@ def _play(service: Service, members: int) -> None:
 
 def _write_reads(message: Json, readers: Sequence[tuple[int, str]]) -> None:
     conversation, seq = decode_msg_id(message["msgID"])
+    client = boto3.client("dynamodb", config=Config(read_timeout=120))
     now_ms = clock.now_ms()
 
     def write(some: Sequence[tuple[int, str]]) -> None:
@@ -143,7 +146,7 @@ def _write_reads(message: Json, readers: Sequence[tuple[int, str]]) -> None:
             for ordinal, user_id in some
         ]
         while puts:
-            answer: Any = dynamo.client().batch_write_item(RequestItems={settings.table(reads.TABLE): puts})
+            answer: Any = client.batch_write_item(RequestItems={settings.table(reads.TABLE): puts})
             puts = answer.get("UnprocessedItems", {}).get(settings.table(reads.TABLE))
 
     with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
@@ -182,7 +185,6 @@ def _use_tables_of(stack: LocalStack) -> None:
     for resource in resources:
         if resource["ResourceType"] == "AWS::DynamoDB::Table":
             os.environ[f"{resource['LogicalResourceId'].upper()}_TABLE"] = resource["PhysicalResourceId"]
-    dynamo.client.cache_clear()
 
 
 def _check(holds: bool, what: str) -> None:

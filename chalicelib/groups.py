@@ -26,9 +26,9 @@ _JOINED_FREELY = ("Public", "Meeting", "Community", "AVChatRoom")
 # Reading all members costs one read unit for about so many of them, asking for one user costs one.
 _MEMBERS_PER_READ_UNIT = 34
 
-# But all of them are read only where that is one page of 1 MB; in a larger group each is asked for, spread over all
-# partitions, instead of reading the one partition that all of the group is in.
-_READ_TOGETHER_MAX = 8000
+# But all of them are read only where that is a few requests, one for each 80; in a larger group each user is asked for,
+# 100 with a request.
+_READ_TOGETHER_MAX = 800
 
 # Rows examined for one page of members, so that a group which many have left answers in bounded time.
 _ROWS_PER_PAGE_MAX = 1000
@@ -100,7 +100,7 @@ def list_members(caller: str, group_id: str, request: requests.MemberPage) -> an
     """getGroupMemberList: the current members in the order they joined. Refuses with 10010."""
     state = _as_member(caller, group_id)
     found: list[answers.Member] = []
-    stays = members.in_order(state.conversation, request.nextSeq, consistent=False, page=_ROWS_PER_PAGE_MAX)
+    stays = members.in_order(state.conversation, request.nextSeq, consistent=False)
     examined = -1
     for stay in islice(stays, _ROWS_PER_PAGE_MAX):
         if len(found) == request.count:

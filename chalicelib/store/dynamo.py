@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 Value = str | int | bool | bytes | set[str]
 Row = dict[str, Any]
 
-# The store modules are typed, and DynamoDB checks what it is sent: botocore need not check it as well, which takes a
-# third of the processor time of a BatchGetItem. A call that is not answered in two seconds is worth another try; four tries stay inside API Gateway's 29 seconds.
+# A call that is not answered in two seconds is worth another try; four tries stay inside API Gateway's 29 seconds. The
+# store modules are typed, and DynamoDB checks what it is sent: botocore need not check it as well, which takes a third
+# of the processor time of a BatchGetItem.
 _CONFIG = Config(
     connect_timeout=1,
     read_timeout=2,

@@ -1,6 +1,7 @@
 """Members: one row for each stay of a user in a conversation, and the transactions that open and close them.
 
-In a group they write the same into Stays, by user.
+A segment of 80 has a partition of its own, so that reading all of a large group is spread, and no one partition bounds
+it. In a group they write the same into Stays, by user.
 
 Every transaction changes the conversation's item too, on the condition that it still is as it was read: so joinings,
 leavings and sent messages of one conversation have one order; `joinedSeq`, `leftSeq` and `memberCount` agree with it.
@@ -8,14 +9,15 @@ leavings and sent messages of one conversation have one order; `joinedSeq`, `lef
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chalicelib import settings
 from chalicelib.core.audience import Membership, memberships_in_c2c
-from chalicelib.core.conversation import Conversation
+from chalicelib.core.conversation import SEPARATOR, Conversation
+from chalicelib.core.tiles import first_ordinal_of, segment_of
 from chalicelib.store import conversations, dynamo, stays
 from chalicelib.store.conversations import State
 
@@ -52,16 +54,30 @@ def among(
 
 
 def in_order(
-    conversation: Conversation, first: int, last: int | None = None, *, consistent: bool = True, page: int | None = None
+    conversation: Conversation, first: int, last: int | None = None, *, consistent: bool = True
 ) -> Iterator[Membership]:
-    """All stays in a conversation from ordinal `first` (to `last`, inclusive), read as they are asked for."""
-    upper = "AND ordinal >= :first" if last is None else "AND ordinal BETWEEN :first AND :last"
-    values: dict[str, dynamo.Value] = {":conversation": conversation.conversation_id, ":first": first}
-    if last is not None:
-        values[":last"] = last
-    options: dict[str, Any] = {"Limit": page} if page else {}
-    rows = dynamo.query(TABLE, f"conversationID = :conversation {upper}", values, ConsistentRead=consistent, **options)
-    return map(_membership, rows)
+    """All stays in a conversation from ordinal `first` (to `last`, inclusive), read as they are asked for.
+
+    A request for each segment; ordinals have no gaps, so the first segment that is not full is the last.
+    """
+    for segment in count(segment_of(first)):
+        end = first_ordinal_of(segment + 1)
+        upper = end - 1 if last is None else min(last, end - 1)
+        if upper < first:
+            return
+        found = -1
+        rows = dynamo.query(
+            TABLE,
+            "conversationSegment = :segment AND ordinal BETWEEN :first AND :last",
+            {":segment": _segment(conversation, segment), ":first": first, ":last": upper},
+            ConsistentRead=consistent,
+        )
+        for row in rows:
+            found = row["ordinal"]
+            yield _membership(row)
+        if found < end - 1:
+            return
+        first = end
 
 
 def conversations_of(user_id: str, after: str, limit: int) -> dict[Conversation, int]:
@@ -93,10 +109,10 @@ def join(state: State, user_ids: Sequence[str]) -> State | None:
         Membership(ordinal, user_id, joined_seq=state.seq)
         for ordinal, user_id in enumerate(user_ids, start=state.next_ordinal)
     ]
-    count = _update_conversation(
+    counted = _update_conversation(
         state, "REMOVE wayUntilMs ADD memberCount :count, nextOrdinal :count", {":count": len(joined)}
     )
-    if not _transact([count, *_begin(state.conversation, joined)]):
+    if not _transact([counted, *_begin(state.conversation, joined)]):
         return None
     return replace(state, member_count=state.member_count + len(joined), next_ordinal=state.next_ordinal + len(joined))
 
@@ -107,9 +123,9 @@ def leave(state: State, membership: Membership) -> bool:
     False if the conversation was no longer in this state, and nothing changed.
     """
     gives_up = ", #owner" if membership.user_id == state.owner else ""
-    count = _update_conversation(state, f"REMOVE wayUntilMs{gives_up} ADD memberCount :minus", {":minus": -1})
+    counted = _update_conversation(state, f"REMOVE wayUntilMs{gives_up} ADD memberCount :minus", {":minus": -1})
     if gives_up:
-        count["Update"]["ExpressionAttributeNames"] = {"#owner": "owner"}  # a reserved word
+        counted["Update"]["ExpressionAttributeNames"] = {"#owner": "owner"}  # a reserved word
     end = {
         "Update": {
             "TableName": settings.table(TABLE),
@@ -119,7 +135,7 @@ def leave(state: State, membership: Membership) -> bool:
             "ExpressionAttributeValues": dynamo.item({":seq": state.seq}),
         }
     }
-    return _transact([count, end, stays.end(state.conversation, membership, state.seq)])
+    return _transact([counted, end, stays.end(state.conversation, membership, state.seq)])
 
 
 def _create(state: State, memberships: Sequence[Membership]) -> bool:
@@ -142,8 +158,9 @@ def _begin(conversation: Conversation, memberships: Sequence[Membership]) -> Ite
 
 def _put(conversation: Conversation, membership: Membership) -> dict[str, Any]:
     row = {
-        "conversationID": conversation.conversation_id,
+        "conversationSegment": _segment(conversation, segment_of(membership.ordinal)),
         "ordinal": membership.ordinal,
+        "conversationID": conversation.conversation_id,
         "userID": membership.user_id,
         "joinedSeq": membership.joined_seq,
         "memberOf": membership.user_id,
@@ -187,7 +204,11 @@ def _transact(actions: list[Any]) -> bool:
 
 
 def _key(conversation: Conversation, ordinal: int) -> dict[str, Any]:
-    return dynamo.item({"conversationID": conversation.conversation_id, "ordinal": ordinal})
+    return dynamo.item({"conversationSegment": _segment(conversation, segment_of(ordinal)), "ordinal": ordinal})
+
+
+def _segment(conversation: Conversation, segment: int) -> str:
+    return SEPARATOR.join((conversation.conversation_id, str(segment)))
 
 
 def _membership(row: dynamo.Row) -> Membership:
