@@ -247,22 +247,12 @@ export class ChatClient {
 
   #hear(text) {
     this.#cancel('pong'); // whatever comes is a sign of life
-    const frame = JSON.parse(text);
-    switch (frame.event) {
-      case 'onRecvNewMessage':
-        this.#receive(frame.message);
-        break;
-      case 'onRecvMessageReadReceipts':
-        this.#merge(frame.receiptList);
-        break;
-      case 'onRecvC2CReadReceipt':
-        this.#emit('onRecvC2CReadReceipt', frame.receiptList);
-        break;
-      case 'onConversationRead':
-        this.#emit('onConversationRead', { conversationID: frame.conversationID, lastReadSeq: frame.lastReadSeq });
-        break;
-      default: // the answer to a ping, or what a later service says
-    }
+    const { event, message, receiptList, ...mark } = JSON.parse(text);
+    if (event === 'onRecvNewMessage') this.#receive(message);
+    else if (event === 'onRecvMessageReadReceipts') this.#merge(receiptList);
+    else if (event === 'onRecvC2CReadReceipt') this.#emit(event, receiptList);
+    else if (event === 'onConversationRead') this.#emit(event, mark);
+    // Else it is the answer to a ping, or what a later service says.
   }
 
   // Timers, by name: at most one of each.

@@ -9,6 +9,7 @@ import { isInFront, statusOf, Thread } from './thread.js';
 const HISTORY_COUNT = 30;
 const HISTORY_COUNT_MAX = 100;
 const UNREAD_MAX = 100; // the service counts no further
+const KEPT_MAX = 1_000; // messages of a conversation; those before page in again
 const ANNOUNCE_MS = 800;
 const RELOAD_MS = 300;
 const NO_SUCH_GROUP = 10010;
@@ -38,6 +39,8 @@ let client, thread, panel;
 let settings = { readReceipts: true, mayTurnReceiptsOff: true };
 let openID = null;
 let isExpired = false;
+let isLost = false; // there was no connection since the last failure
+let knowsSettings = false;
 const conversations = new Map(); // conversationID → {info, messages, local, unread, readSeq, …}
 
 async function start() {
@@ -88,6 +91,7 @@ function enter(login) {
   wirePage();
   for (const message of client.pendingMessages) conversation(conversationIDOf(message)).local.push(message);
   client.connect();
+  client.getSettings().then(applySettings, () => {});
   loadConversations().then(route, route);
   showConnection();
 }
@@ -152,11 +156,13 @@ function noteLast(found, message) {
   if (!found.last || message.seq === undefined || message.seq >= (found.last.seq ?? 0)) found.last = message;
 }
 
+let ranked = []; // the conversations as they are listed
+
 function showConversations() {
   const at = (found) => found.last?.timestamp ?? 0;
-  const inOrder = [...conversations.values()].sort((one, other) => at(other) - at(one));
-  place(byID('conversations'), inOrder.length ? inOrder.map(conversationRow) : [element('li', { class: 'note' }, say('noConversations'))]);
-  const unread = inOrder.reduce((sum, found) => sum + found.unread, 0);
+  ranked = [...conversations.values()].sort((one, other) => at(other) - at(one));
+  place(byID('conversations'), ranked.length ? ranked.map(conversationRow) : [element('li', { class: 'note' }, say('noConversations'))]);
+  const unread = ranked.reduce((sum, found) => sum + found.unread, 0);
   document.title = `${unread ? `(${unread}) ` : ''}${say('title')}${client.userID ? ` · ${client.userID}` : ''}`;
 }
 
@@ -195,11 +201,9 @@ function route() {
   if (!client) return;
   let wanted = decodeURIComponent(location.hash.slice(2)) || null;
   const isWide = matchMedia('(min-width: 721px)').matches;
-  if (!wanted && isWide && !openID) wanted = byID('conversations').querySelector('button') && topConversation();
+  if (!wanted && isWide && !openID) wanted = ranked[0]?.info.conversationID;
   if (wanted !== openID) open(/^(c2c|group)_./.test(wanted ?? '') ? wanted : null);
 }
-
-const topConversation = () => [...conversations.values()].find(({ row }) => row?.item === byID('conversations').firstChild)?.info.conversationID;
 
 async function open(conversationID) {
   if (openID) conversation(openID).draft = byID('text').value;
@@ -338,10 +342,14 @@ function announceCounts(receipts) {
 
 function wireClient() {
   client.on('onConnecting', showConnection);
-  client.on('onConnectFailed', showConnection);
-  client.on('onConnectSuccess', () => {
+  client.on('onConnectFailed', () => {
+    isLost = true;
     showConnection();
-    client.getSettings().then(applySettings, () => {});
+  });
+  client.on('onConnectSuccess', () => {
+    if (isLost || !knowsSettings) client.getSettings().then(applySettings, () => {});
+    isLost = false;
+    showConnection();
     reloadConversations(); // of what is not followed, the list says what was missed
     if (openID && !conversation(openID).isLoaded) load(conversation(openID));
   });
@@ -397,6 +405,10 @@ function receive(message) {
   const isOpen = conversationID === openID;
   if (found.isLoaded || isOpen) found.messages.set(message.msgID, message);
   noteLast(found, message);
+  if (found.messages.size > KEPT_MAX && !(isOpen && thread.isAway)) {
+    dropUpTo(found, inOrder(found)[KEPT_MAX / 2].seq);
+    found.isFinished = false;
+  }
   if (!message.isSelf && message.seq > found.readSeq) found.unread = Math.min(found.unread + 1, UNREAD_MAX);
   if (isNew) reloadConversations();
   if (isOpen) {
@@ -496,6 +508,7 @@ async function openNewChat() {
 
 function applySettings(now) {
   settings = now;
+  knowsSettings = true;
   const isForced = settings.readReceipts && !settings.mayTurnReceiptsOff;
   byID('privacy').checked = settings.readReceipts;
   byID('privacy').disabled = isForced;
@@ -509,7 +522,7 @@ function showConnection() {
   byID('connection').dataset.state = state;
   write(byID('connection').firstChild, say(state));
   const banner = byID('banner');
-  banner.hidden = state === 'connected';
+  banner.hidden = !isLost && !isExpired;
   write(banner, say(isExpired ? 'bannerExpired' : 'bannerOffline'));
   showThread();
 }

@@ -110,6 +110,11 @@ export class Thread {
     this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: isSmooth && !isCalm ? 'smooth' : 'instant' });
   }
 
+  /** Whether the user has scrolled back. */
+  get isAway() {
+    return !this.#isAtEnd;
+  }
+
   /** A message of somebody else's came: say so, if it is out of view. */
   came() {
     if (this.#isAtEnd) return;
