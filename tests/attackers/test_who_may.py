@@ -416,3 +416,38 @@ def test_who_was_just_removed_sees_no_message_of_a_list_that_is_behind(scene: Sc
 
     assert b"launch" not in removed.raw
     assert b"launch" not in invited_back.raw
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "*",
+        "http://chat.example",
+        "https://chat.example.evil.example",
+        "https://chat.example:444",
+        "https://chat.example/",
+        "https://chat.examplé",
+        "https://chat.example, https://evil.example",
+    ],
+)
+def test_pages_of_other_origins_are_not_let_in_on_any_way(
+    scene: Scene, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with the page that is, browsers never send cookies or passwords of their own."""
+    monkeypatch.setenv("CORS_ORIGINS", "https://chat.example")
+    for way, call in WAYS:
+        for method in (way[0], "OPTIONS"):
+            token = scene.people["outsider"].token
+            with calls_to_aws() as made:
+                other = scene.call((method, way[1]), call, token, headers={"Origin": origin})
+                ours = scene.call((method, way[1]), call, token, headers={"Origin": "https://chat.example"})
+            names = {name.lower() for name in other.headers}
+            assert not [name for name in names if name.startswith("access-control-allow-")], way
+            allowed = {name.lower(): value for name, value in ours.headers.items()}
+            assert allowed["access-control-allow-origin"] == "https://chat.example"
+            assert "access-control-allow-credentials" not in allowed
+            if method == "OPTIONS":
+                assert made == []
+                assert other.raw == ours.raw == b""
