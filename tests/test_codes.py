@@ -176,3 +176,11 @@ def test_every_code_is_produced(world: World, monkeypatch: pytest.MonkeyPatch, c
         assert produced.refusal == (code.http_status, code.number)
     else:
         assert produced == code.number
+
+
+def test_a_refusal_says_its_code_and_its_sentence_or_a_sharper_one() -> None:
+    plain, sharper = Refusal(codes.NO_RECEIPT), Refusal(codes.BAD_PARAMETERS, "The nose is too long.")
+
+    assert (plain.code, plain.desc) == (codes.NO_RECEIPT, codes.NO_RECEIPT.desc)
+    assert (sharper.code, sharper.desc) == (codes.BAD_PARAMETERS, "The nose is too long.")
+    assert str(sharper) == "(6017, 'The nose is too long.')"

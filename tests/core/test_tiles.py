@@ -103,3 +103,10 @@ def test_a_tile_is_kept_as_long_as_the_last_of_its_rows() -> None:
     deltas = [ReadDelta(GROUP, 0, ordinal, "a", {1: 1}, expires_at_s=ordinal) for ordinal in (3, 9, 5)]
 
     assert [tile.expires_at_s for tile in fold(deltas).values()] == [9]
+
+
+def test_to_add_nobody_changes_nothing() -> None:
+    tile = Tile(version=3, bits={1: 0b10})
+
+    assert tile.union(Tile(bits={1: 0, 5: 0})) is tile
+    assert tile.union(Tile()) is tile
