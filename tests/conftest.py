@@ -26,6 +26,7 @@ settings.register_profile("any machine", deadline=None, derandomize=bool(os.envi
 settings.load_profile("any machine")
 
 from chalicelib import keys as stack_keys  # noqa: E402  # after the environment is set
+from tests.deployed import stack, user  # noqa: E402, F401  # fixtures
 from tests.fakes import EXAMPLE_KEYS, FakeKeys  # noqa: E402
 from tests.world import World  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""The packaged stack, deployed by its own template to a local AWS, once for all end-to-end tests."""
+"""The packaged stack, deployed by its own template to a local AWS, once for all tests that ask for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
