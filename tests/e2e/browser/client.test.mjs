@@ -396,8 +396,9 @@ test('an expired token is not tried for ever; a new one goes on from there', asy
   client.connect();
   Socket.last.dies(); // a refused handshake does not say why
   await time.passes(3_600_000);
+  await assert.rejects(client.getSettings(), (error) => error.isAboutToken);
   assert.equal(Socket.all.length, 1);
-  assert.deepEqual(client.heard('onUserSigExpired').map(({ code }) => code), [70001]);
+  assert.deepEqual(client.heard('onUserSigExpired').map(({ code }) => code), [70001]); // once is enough
 
   client.setToken('a new one');
   assert.equal(Socket.last.url.searchParams.get('token'), 'a new one');
@@ -507,6 +508,45 @@ test('a catch-up that fails is tried again, and one that is refused is not', asy
 
   assert.equal(client.connectionState, 'connected');
   assert.equal(tries, 3);
+  const asked = () => service.made('GET', '/conversations/group_team/messages').length;
+  const before = asked();
+  Socket.last.dies();
+  await time.passes(1_000);
+  Socket.last.opens();
+  await quiet();
+  assert.equal(asked(), before); // nor the next time
+});
+
+test('what comes while a catch-up is tried again does not hide what it is for', async () => {
+  const messages = [incoming(1)];
+  service.answers['GET /conversations/group_team/messages'] = () => ({ messageList: messages.toReversed(), isFinished: true });
+  const client = await connected();
+  await client.getHistoryMessageList({ conversationID: 'group_team' });
+  Socket.last.dies();
+  messages.push(incoming(2));
+  await time.passes(500);
+  service.isReachable = false;
+  Socket.last.opens();
+  await quiet();
+  Socket.last.says({ event: 'onRecvNewMessage', message: incoming(3) });
+  service.isReachable = true;
+  await time.passes(5_000);
+
+  assert.deepEqual(client.heard('onRecvNewMessage').map(({ seq }) => seq), [3, 2]);
+});
+
+test('a catch-up that ends after its socket did connects nothing', async () => {
+  let answer;
+  service.answers['GET /read-receipts/changes'] = () => new Promise((resolve) => (answer = resolve));
+  const client = newClient();
+  client.connect();
+  Socket.last.opens();
+  await quiet();
+  Socket.last.dies();
+  answer({ receiptList: [], cursor: '1', isFinished: true, isComplete: true });
+  await quiet();
+
+  assert.equal(client.connectionState, 'disconnected');
 });
 
 test('who has receipts turned off has none to catch up, and is connected all the same', async () => {
@@ -697,6 +737,24 @@ test('receipts wait for the network too, and nothing that was read meanwhile is 
   await time.passes(200);
 
   assert.deepEqual(service.made('POST', '/read-receipts').map(({ body }) => body.msgIDs), [['i1', 'i2']]);
+});
+
+test('what is read while a call is on its way, and fails, goes out with it', async () => {
+  let fail;
+  const takes = service.answers['POST /read-receipts'];
+  service.answers['POST /read-receipts'] = () => new Promise((_, reject) => (fail = reject));
+  const client = await connected();
+  client.sendMessageReadReceipts([incoming(1)], { alsoMarkRead: true });
+  await time.passes(200);
+  client.sendMessageReadReceipts([incoming(2)], { alsoMarkRead: true });
+  service.answers['POST /read-receipts'] = takes;
+  fail(new TypeError('fetch failed'));
+  await time.passes(5_000);
+
+  assert.deepEqual(service.made('POST', '/read-receipts').map(({ body }) => body), [
+    { msgIDs: ['i1'], alsoMarkRead: true },
+    { msgIDs: ['i1', 'i2'], alsoMarkRead: true },
+  ]);
 });
 
 test('of a call only what the server failed at is said again', async () => {
