@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,9 @@ class Service:
         self._stack = stack
         self._http = httpx.Client(timeout=120)
         self.tried_again = 0
+
+    def close(self) -> None:
+        self._http.close()
 
     def call(self, user_id: str, method: str, path: str, body: Json | None = None, **query: Any) -> Json:
         token = tokens.mint(user_id, 3600, self._stack.token_key)
@@ -92,13 +95,15 @@ def main() -> None:
     parser.add_argument("members", type=int, nargs="*", default=[10_000, 100_000])
     sizes = parser.parse_args().members
     with tempfile.TemporaryDirectory() as folder, local_stack(Path(folder) / "ministack.log") as stack:
-        _use_tables_of(stack)
+        os.environ.update(tables_of(stack))
         for members in sizes:
             print(f"A group of {members:,}:")
-            _play(Service(stack), members)
+            with closing(Service(stack)) as service:
+                play(service, members)
 
 
-def _play(service: Service, members: int) -> None:
+def play(service: Service, members: int) -> None:
+    """All of it for one group, each claim checked: SystemExit with the first that does not hold."""
     group_id = f"crowd-{members}"
     names = [f"{group_id}-{number:07}" for number in range(1, members)]
     service.call(OWNER, "POST", "/groups", {"groupID": group_id, "groupType": "Public"})
@@ -149,7 +154,7 @@ def _write_reads(message: Json, readers: Sequence[tuple[int, str]]) -> None:
             answer: Any = client.batch_write_item(RequestItems={settings.table(reads.TABLE): puts})
             puts = answer.get("UnprocessedItems", {}).get(settings.table(reads.TABLE))
 
-    with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
+    with closing(client), ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
         list(pool.map(write, (readers[at : at + _ROWS_AT_ONCE] for at in range(0, len(readers), _ROWS_AT_ONCE))))
 
 
@@ -178,13 +183,15 @@ def _wait_for(service: Service, message: Json, read_count: int) -> None:
         time.sleep(0.5)
 
 
-def _use_tables_of(stack: LocalStack) -> None:
-    """Let the store modules of this process use the stack's tables."""
-    os.environ.update(stack.aws.environment)
+def tables_of(stack: LocalStack) -> dict[str, str]:
+    """The environment in which this process uses the stack's tables."""
     resources = stack.aws.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)["StackResources"]
-    for resource in resources:
-        if resource["ResourceType"] == "AWS::DynamoDB::Table":
-            os.environ[f"{resource['LogicalResourceId'].upper()}_TABLE"] = resource["PhysicalResourceId"]
+    tables = {
+        f"{each['LogicalResourceId'].upper()}_TABLE": each["PhysicalResourceId"]
+        for each in resources
+        if each["ResourceType"] == "AWS::DynamoDB::Table"
+    }
+    return {**stack.aws.environment, **tables}
 
 
 def _check(holds: bool, what: str) -> None:
