@@ -34,24 +34,29 @@ def main() -> int:
     def progress(line: str) -> None:
         print(f"{time.monotonic() - started:6.1f} s  {line}", flush=True)
 
+    results = out / report.RESULTS.name
+    out.mkdir(parents=True, exist_ok=True)
     rows: list[report.Row] = []
+
+    def note(measured: list[report.Row]) -> None:
+        """Write it down at once: what comes later may fail."""
+        rows.extend(measured)
+        report.save(measured, results)
+
     if {"capacity", "compute"} & set(options.only):
         progress("starting a local DynamoDB")
         with workbench() as bench:
             if "capacity" in options.only:
-                rows += capacity.measure(bench, progress, is_quick=options.quick)
+                note(capacity.measure(bench, progress, is_quick=options.quick))
             if "compute" in options.only:
-                rows += compute.measure(bench, progress, is_quick=options.quick)
+                note(compute.measure(bench, progress, is_quick=options.quick))
     if "latency" in options.only:
         progress("deploying the stack")
         with tempfile.TemporaryDirectory() as folder, local_stack(Path(folder) / "ministack.log") as stack:
-            rows += latency.measure(stack, progress, is_quick=options.quick)
+            note(latency.measure(stack, progress, is_quick=options.quick))
     if "hot-spots" in options.only:
         progress("simulating partitions")
-        rows += hot_spots.measure(is_quick=options.quick)
-    results = out / report.RESULTS.name
-    out.mkdir(parents=True, exist_ok=True)
-    report.save(rows, results)
+        note(hot_spots.measure(is_quick=options.quick))
     every = report.load(results)
     made = plots.draw(every, out)
     if out == report.FOLDER:

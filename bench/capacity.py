@@ -126,7 +126,7 @@ def scenarios(*, is_quick: bool) -> Iterator[Scenario]:
     for size in sizes:
         for per_call in (MESSAGES, 1):
             for stream_batch in (10,) if is_quick else (1, 10, 1000):
-                readers = {1: 10, 10: 40, 1000: 300} if per_call > 1 else {1: 2, 10: 4, 1000: 10}
+                readers = {1: 10, 10: 30, 1000: 150} if per_call > 1 else {1: 2, 10: 4, 1000: 10}
                 who = "C2C" if size == 2 else f"group of {size:,}"
                 how = "30 at once" if per_call > 1 else "one by one"
                 # Of C2C there are fewer, as each reader needs messages of their own.

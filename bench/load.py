@@ -24,11 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 
 from bench import report
-from bench.latency import percentile
+from bench.latency import CALLS_AT_ONCE, FewAtOnce, percentile
 from chalicelib import tokens
 from receipts_client import Client, Listener, Message, Receipt
 from stack.local_stack import LocalStack, local_stack
@@ -39,7 +38,6 @@ Row = dict[str, Any]
 USERS = 12
 GROUPS = 3
 GROUP_SIZE = 8
-CALLS_AT_ONCE = 6
 
 # What users do on hearing of a message, and beside that. The rest of the messages stays unread.
 READ_SHARE = 0.8
@@ -62,21 +60,6 @@ class Sent:
     begun: set[str] = field(default_factory=set)  # readers whose call has begun
     read: set[str] = field(default_factory=set)  # readers whose call has been answered
     called_at: dict[str, float] = field(default_factory=dict)
-
-
-class FewAtOnce(httpx.AsyncHTTPTransport):
-    """Lets so many calls be under way at once, of all clients together.
-
-    Locally every call under way at once is another process on the same few processors; AWS has more of them.
-    """
-
-    def __init__(self, turn: asyncio.Semaphore) -> None:
-        super().__init__()
-        self._turn = turn
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        async with self._turn:
-            return await super().handle_async_request(request)
 
 
 class Model:

@@ -55,24 +55,23 @@ def _growth(rows: Sequence[Row], path: Path) -> Path:
 
 
 def _hot_spots(rows: Sequence[Row], path: Path) -> Path:
-    """For each scenario the partitions of the busiest table, the busiest first, against what one partition takes."""
+    """For each scenario the partitions of each table, the busiest first."""
     scenarios = list(dict.fromkeys(row["scenario"] for row in rows))
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
     grid: Any = figure.subplots(1, len(scenarios))
     for axes, scenario in zip(grid, scenarios, strict=True):
         for row in (row for row in rows if row["scenario"] == scenario):
-            units = row["units_by_partition"][row["busiest_table"]]
-            label = f"{row['design']}: {row['busiest_table']}"
-            axes.plot(
-                range(1, len(units) + 1), units, drawstyle="steps-mid", color=_COLOURS[row["design"]], label=label
-            )
+            for (table, units), style in zip(row["units_by_partition"].items(), ("-", "--", ":"), strict=False):
+                places = range(1, len(units) + 1)
+                colour = _COLOURS[row["design"]]
+                axes.plot(places, units, style, drawstyle="steps-mid", color=colour, label=table, lw=1.3)
         axes.set_yscale("symlog", linthresh=100)
         axes.set_ylim(bottom=0)
         axes.set_title(scenario, fontsize=9)
         axes.set_xlabel("partitions, the busiest first")
         axes.legend(frameon=False, fontsize=8)
         _plain(axes)
-    grid[0].set_ylabel("write units of the busiest table")
+    grid[0].set_ylabel("write units")
     return _save(figure, path)
 
 

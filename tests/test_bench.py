@@ -1,5 +1,6 @@
 """The benchmark's own arithmetic: what a unit is, what it costs, and that the baseline is a fair one."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from bench import baseline, cost, hot_spots, meter, prices, report
 from bench.latency import percentile
 from bench.prices import Usage
 from chalicelib import requests, tokens
+from stack.template import PROJECT
 from tests.world import World
 
 MILLION = 1_000_000
@@ -170,6 +172,23 @@ def test_a_workload_is_billed_by_what_was_measured() -> None:
     assert usd["announcing them"] == pytest.approx(messages * ((2 * 1.0 + 0.2) / MILLION + 2 * waiting))
     assert usd["receipts"] == pytest.approx(messages * per_receipt)
     assert usd["connections"] == pytest.approx(minutes * 0.25 / MILLION + 1000 * 12 * 30 * 2 * 0.2 / MILLION)
+
+
+def test_the_committed_results_are_what_the_readme_speaks_of() -> None:
+    """Every section is there, for both designs, and the money is the units at today's prices."""
+    rows = report.load()
+    sections = {row["section"] for row in rows}
+
+    assert sections == {"capacity", "growth", "handlers", "cold", "latency", "hot spots", "load"}
+    for section in sections - {"load"}:
+        assert {row["design"] for row in rows if row["section"] == section} == {"ours", "baseline"}
+    for row in rows:
+        if row["section"] == "capacity":
+            assert row["usd_per_million"] == pytest.approx(usd_per_million(row), rel=1e-3)
+    readme = (PROJECT / "bench" / "README.md").read_text()
+    for picture in re.findall(r"\]\((\w+\.svg)\)", readme):
+        assert (PROJECT / "bench" / picture).exists()
+    assert report.tables(rows) in readme, "what the README shows is what results.json says"
 
 
 def usd_per_million(row: dict[str, Any]) -> float:
