@@ -10,6 +10,7 @@ from chalicelib import keys as stack_keys
 from chalicelib import tokens
 from chalicelib.codes import Refusal
 from chalicelib.core.caller import Caller
+from chalicelib.limits import TOKEN_EXPIRY_MAX_S
 from tests.fakes import FakeKeys
 
 HOUR = 3600
@@ -66,6 +67,26 @@ def test_every_other_token_is_refused_with_its_reason(token: Any, code: int) -> 
 
     assert refused.value.code.number == code
     assert refused.value.code.http_status == 401
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"), [({"sub": "al ice"}, "is not a userID"), ({"exp": 10**50}, "`exp` is not a time in seconds")]
+)
+def test_of_a_claim_that_cannot_be_it_says_which(changed: dict[str, Any], why: str) -> None:
+    with pytest.raises(Refusal, match=why):
+        tokens.verify(signed({**good(), **changed}))
+
+
+def test_the_last_second_of_time_is_one() -> None:
+    assert tokens.verify(signed({**good(), "exp": TOKEN_EXPIRY_MAX_S})).expires_at_s == TOKEN_EXPIRY_MAX_S
+
+
+@pytest.mark.parametrize(("role", "claimed"), [("", {}), ("admin", {"role": "admin"})])
+def test_what_is_minted_says_who_since_when_until_when_and_a_role_if_any(role: str, claimed: dict[str, str]) -> None:
+    minted = tokens.mint("alice", HOUR, "a key of 32 bytes is long enough", role=role)
+    claims = jwt.decode(minted, "a key of 32 bytes is long enough", algorithms=["HS256"])
+
+    assert claims == {"sub": "alice", "iat": claims["iat"], "exp": claims["iat"] + HOUR, **claimed}
 
 
 def test_a_token_whose_claims_were_changed_is_refused() -> None:

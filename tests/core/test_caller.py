@@ -54,3 +54,8 @@ def test_the_pages_gates(text: str, group: bool, c2c: bool, time: bool) -> None:
 def test_what_is_no_version_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a version"):
         SDKVersion.parse(text)
+
+
+def test_what_is_not_said_of_a_version_is_zero() -> None:
+    assert not version(8, 1).is_at_least((8, 1, 1))
+    assert version(8, 1).is_at_least((8, 1, 0))

@@ -123,3 +123,4 @@ def test_only_the_canonical_spelling_is_parsed(name: str) -> None:
 def test_what_users_call_a_conversation() -> None:
     assert Conversation.of_group("g").named_for("alice") == "group_g"
     assert Conversation.between("bob", "alice").named_for("alice") == "c2c_bob"
+    assert Conversation.of_group("g").peer_of("alice") == ""
