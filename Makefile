@@ -6,19 +6,24 @@
 # make pictures   the README's screenshots of the chat page, taken anew by its tests (needs a Chromium or Chrome)
 # make test-long  the reliability tests at length: every fault at every call, long random traffic (SEED=… chooses it)
 # make audit   recompute the counts of the local stack from its reads (STACK=… one on AWS; ARGS="--repair" mends)
-# make check   ruff and mypy
+# make check   ruff, mypy, and the template: cfn-lint and a scan of its policies
+# make package the Lambda package and the template, into build/ (STAGE=prod), with its size and what a cold start costs
+# make deploy  the stack to the account and region of your AWS credentials (STAGE=prod SET="AlarmEmail=me@example.com")
+# make destroy takes it down again, after asking (STAGE=prod; TABLES=delete: the tables too)
 # make clean   forget the virtual environment and all local data
 
 PYTHON ?= python3
 PORT ?= 4566
+STAGE ?= dev
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SCAN := .venv-scan
 
 # By the environment, so that the shell does not read it as words of its own.
 export TOKEN_USER := $(value USER)
 
-.PHONY: run demo token test test-long audit bench pictures check clean
+.PHONY: run demo token test test-long audit bench pictures check package deploy destroy clean
 .DEFAULT_GOAL := help
 
 help:
@@ -57,10 +62,31 @@ test-long: $(READY)
 audit: $(READY)
 	@exec $(BIN)/python -m stack.audit $(if $(STACK),--stack $(STACK),--local) $(ARGS)
 
-check: $(READY)
+# checkov wants older libraries than we do, so it lives by itself.
+$(SCAN)/.ready: requirements-scan.txt
+	@test -x $(SCAN)/bin/python || $(PYTHON) -m venv $(SCAN)
+	@echo "Installing checkov into $(SCAN) (once, about a minute) …"
+	@$(SCAN)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-scan.txt
+	@touch $@
+
+check: $(READY) $(SCAN)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@for stage in dev prod; do \
+	  $(BIN)/python -m stack.package --stage $$stage --folder build/$$stage >/dev/null && \
+	  $(BIN)/cfn-lint build/$$stage/template.json && \
+	  $(SCAN)/bin/checkov --config-file .checkov.yaml -f build/$$stage/template.json || exit 1; \
+	done; echo "The templates of both stages are clean."
+
+package: $(READY)
+	@exec $(BIN)/python -m stack.package --stage $(STAGE)
+
+deploy: $(READY)
+	@exec $(BIN)/python -m stack.deploy --stage $(STAGE) $(foreach each,$(SET),--set '$(each)')
+
+destroy: $(READY)
+	@exec $(BIN)/python -m stack.destroy --stage $(STAGE) $(if $(filter delete,$(TABLES)),--delete-tables)
 
 clean:
-	rm -rf $(VENV) .local
+	rm -rf $(VENV) $(SCAN) .local build

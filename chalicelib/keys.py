@@ -3,7 +3,7 @@
 Rotating one needs no deploy. A new value becomes the current key and the old one the previous, and then:
 
 - A function reads a key when it first needs it, and goes by it for five minutes.
-- A signature that fits none of the keys it knows makes it look again, at most every 30 seconds whatever is sent.
+- A signature that fits none of the keys it knows makes it look again, at most every five seconds whatever is sent.
 - The previous key is accepted for a day after the rotation, so that tokens which are out there stay good that long,
   and not a moment longer. Rotating twice retires a key that leaked within five minutes.
 - If keys cannot be read again, those that were read before go on being used.

@@ -100,7 +100,7 @@ TOKEN_KEY_BYTES_MIN = 32
 
 # How long a function goes by a key it has read; and how soon it looks again when a signature fits no key it knows.
 KEY_KEPT_S = 300
-KEY_RECHECK_S = 30
+KEY_RECHECK_S = 5
 
 # How long the key before the current one is accepted: longer than back ends take to change over.
 KEY_OVERLAP_S = 24 * 3600
