@@ -3,12 +3,14 @@
 Each flow is run once to list its calls, and then once for each of them and each kind of fault.
 """
 
+import os
 from collections.abc import Iterator
 from itertools import count
+from unittest.mock import patch
 
 import pytest
 
-from chalicelib import push
+from chalicelib import push, queue
 from chalicelib.store import dynamo
 from tests.reliability import guarantees, profile
 from tests.reliability.faults import Calls, Fault, Killed
@@ -27,13 +29,15 @@ _tags = map("{:x}".format, count())
 @pytest.fixture(scope="module")
 def one_world() -> Iterator[World]:
     """One world for all of this: each run has names of its own in it."""
-    with World.on_moto() as world:
+    queue.client.cache_clear()
+    with World.on_moto() as world, patch.dict(os.environ):
         yield world
+    queue.client.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def calls(one_world: World) -> Calls:
-    return Calls(dynamo.client(), push.client())
+    return Calls(dynamo.client(), push.client(), queue.client())
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.__name__)

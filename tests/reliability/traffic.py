@@ -5,14 +5,19 @@ whether the caller was told that it is done; `look` checks what must be true whe
 who were not told do it again, and so do some who were.
 """
 
+import os
 from collections.abc import Collection
 from typing import ClassVar
 from unittest.mock import patch
 
-from chalicelib import limits, tokens
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib import limits, tokens, webhook
 from chalicelib.core.console import NEVER_S
 from chalicelib.core.conversation import Conversation
 from chalicelib.core.tiles import BLOCK_SIZE
+from chalicelib.core.webhook import Event
 from chalicelib.store import conversations, dynamo, reads
 from tests.reliability import guarantees
 from tests.world import Answer, Json, Record, Socket, User, World
@@ -304,9 +309,9 @@ class StreamFlow(Flow):
         self.alice.creates(self.group, self.bob, f"carol-{tag}")
         self.phone, self.laptop, self.gone = (self.alice.connects() for _ in range(3))
         world.sockets.gone.add(self.gone.connection_id)
+        self.records: list[Record] = []
         self.prepares()
-        self.records: list[Record] = world.streams.new(self.table)
-        assert self.records
+        self.records = world.streams.new(self.table) or self.records
 
     def prepares(self) -> None:
         raise NotImplementedError
@@ -361,6 +366,24 @@ class PushMessages(StreamFlow):
         self.hears([each == {self.sent["msgID"]} for each in ids])
 
 
+class FanOut(PushMessages):
+    """A new message of a large group is queued for ranges of its members, and told to them."""
+
+    def prepares(self) -> None:
+        self.queue = Queue("FAN_OUT_QUEUE", self.tag)
+        super().prepares()
+
+    def act(self) -> bool:
+        with patch.object(limits, "TOLD_BY_ONE_MAX", 2):
+            if not super().act():
+                return False
+        answers = [
+            self.world.functions.invoke("tell_members", {"Records": [record]}).payload
+            for record in self.queue.waiting()
+        ]
+        return not any(answer["batchItemFailures"] for answer in answers)
+
+
 class PushMarks(StreamFlow):
     """A C2C conversation is marked read: the peer hears of it, and the reader's other devices do."""
 
@@ -374,6 +397,77 @@ class PushMarks(StreamFlow):
     def look(self) -> None:
         heard = [bool(socket.events("onRecvC2CReadReceipt")) for socket in (self.phone, self.laptop)]
         self.hears([*heard, bool(self.bobs.events("onConversationRead"))])
+
+
+class QueueWebhooks(StreamFlow):
+    """Receipts are queued for the product's back end."""
+
+    table = "Reads"
+
+    def prepares(self) -> None:
+        self.queue = Queue("WEBHOOK_QUEUE", self.tag)
+        self.world.admin().sets(webhookURL="https://example.org/receipts")
+        self.sent = self.alice.sends(self.group)
+        self.bob.reads(self.sent)
+
+    def look(self) -> None:
+        if self.told:
+            assert self.queue.waiting()
+            guarantees.checked("Heard")
+
+
+class Queue:
+    """One of the stack's queues, made anew, and seen from outside."""
+
+    def __init__(self, setting: str, tag: str) -> None:
+        self._client = boto3.client("sqs")
+        self._url = os.environ[setting] = self._client.create_queue(QueueName=f"{setting}-{tag}")["QueueUrl"]
+
+    def waiting(self) -> list[Json]:
+        """The messages in it, as Lambda hands them on; they stay."""
+        found = self._client.receive_message(
+            QueueUrl=self._url, MaxNumberOfMessages=10, VisibilityTimeout=0, AttributeNames=["ApproximateReceiveCount"]
+        )
+        return [
+            {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+            }
+            for message in found.get("Messages", [])
+        ]
+
+
+class PostWebhooks(QueueWebhooks):
+    """What is queued is posted to the product's back end, which takes it only at the second time."""
+
+    def prepares(self) -> None:
+        super().prepares()
+        self.world.pump()
+        self.events = self.queue.waiting()
+        self.posted: list[str] = []
+
+    def act(self) -> bool:
+        def status(_: str, event: Event) -> int:
+            self.posted.append(event.event_id)
+            return 200 if len(self.posted) > 1 else 503
+
+        try:
+            with patch.object(webhook, "_status", status):
+                for _ in range(2):
+                    answer = self.world.functions.invoke("deliver_webhooks", {"Records": self.events}).payload
+                    if not answer["batchItemFailures"]:
+                        return True
+        except (BotoCoreError, ClientError):
+            return False  # the function fails, and all that it was given comes again
+        return False
+
+    def look(self) -> None:
+        if self.told:
+            assert len(self.posted) > 1
+            assert len(set(self.posted)) == 1, "whenever it comes, it has the same ID"
+            guarantees.checked("Heard")
 
 
 class MembershipFlow(Flow):
@@ -553,7 +647,10 @@ FLOWS: Collection[type[Flow]] = (
     CatchUp,
     Fold,
     PushMessages,
+    FanOut,
     PushMarks,
+    QueueWebhooks,
+    PostWebhooks,
     Invite,
     Join,
     Quit,
