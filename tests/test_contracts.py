@@ -81,6 +81,14 @@ def test_every_guarantee_of_the_readme_is_a_test_by_its_name() -> None:
     assert {f"test_{name.lower().replace(' ', '_')}" for name in promised} <= tested
 
 
+def test_the_record_of_the_guarantees_has_each_in_the_same_words() -> None:
+    record = (PROJECT / "tests" / "reliability" / "README.md").read_text()
+    promised = re.findall(r"^\| \*\*([A-Z][a-z ]+)\*\* \| (.+) \|$", README, re.MULTILINE)
+
+    assert len(promised) == 6
+    assert all(f"\n| {name} | {sentence} | " in record for name, sentence in promised)
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     import json
