@@ -7,6 +7,8 @@ baseline            the usual design
 capacity, compute   units, requests, pushes, money; processor time, cold starts, memory
 latency, load       on the deployed stack, with the Python client
 hot_spots           how even the keys spread the writes
+large_group         10,000 and 100,000 members for real
+limits_simulation   what AWS's limits would do to a million
 report, plots       the table on screen, results.json, the pictures
 cost                an operator's calculator with the same numbers
 """

@@ -76,6 +76,7 @@ SCENARIOS = (
     Scenario("one huge group", 100_000, one_huge_group),
     Scenario("many small groups", 5, many_small_groups),
     Scenario("one message read by all", 100_000, one_message_read_by_all),
+    Scenario("the same, in batches of 1,000", 100_000, one_message_read_by_all, stream_batch=1000),
 )
 
 

@@ -57,7 +57,7 @@ def _growth(rows: Sequence[Row], path: Path) -> Path:
 def _hot_spots(rows: Sequence[Row], path: Path) -> Path:
     """For each scenario the partitions of each table, the busiest first."""
     scenarios = list(dict.fromkeys(row["scenario"] for row in rows))
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 3.4), layout="constrained")
     grid: Any = figure.subplots(1, len(scenarios))
     for axes, scenario in zip(grid, scenarios, strict=True):
         for row in (row for row in rows if row["scenario"] == scenario):

@@ -191,6 +191,28 @@ def test_the_committed_results_are_what_the_readme_speaks_of() -> None:
     assert report.tables(rows) in readme, "what the README shows is what results.json says"
 
 
+@pytest.mark.parametrize(
+    ("line", "scenario", "stream_batch"),
+    [
+        ("a million receipts, 30 in a call, group of 50, 10 stream records a batch", "group of 50, 30 at once", 10),
+        ("the same in a group of 10,000", "group of 10,000, 30 at once", 10),
+        ("a million receipts one by one, group of 50, 10 records a batch", "group of 50, one by one", 10),
+        ("the same in a service so quiet that every record comes alone", "group of 50, one by one", 1),
+    ],
+)
+def test_the_money_in_the_first_readme_is_what_was_measured(line: str, scenario: str, stream_batch: int) -> None:
+    """But for the cents that processor time makes on another machine."""
+    rows = [row for row in report.load() if row["section"] == "capacity" and row["scenario"] == scenario]
+    usd = {(row["design"], row["stream_batch"]): row["usd_per_million"] for row in rows}
+
+    found = re.search(rf"^\| {line} \| \$([\d.]+) \| \$([\d.]+) \|", (PROJECT / "README.md").read_text(), re.MULTILINE)
+
+    assert found
+    assert [float(each) for each in found.groups()] == pytest.approx(
+        [usd["ours", stream_batch], usd["baseline", 0]], rel=0.1
+    )
+
+
 def usd_per_million(row: dict[str, Any]) -> float:
     """The same arithmetic, written down a second time."""
     waiting_ms = (row["requests"] + row["pushes"]) * 5
