@@ -10,7 +10,7 @@ import pytest
 import app as ways_in
 from chalicelib import answers, codes, requests
 from chalicelib.codes import Code
-from stack.template import PROJECT, package
+from stack.template import PROJECT, package, stages
 from tests.reliability import test_guarantees
 
 README = (PROJECT / "README.md").read_text()
@@ -89,11 +89,11 @@ def test_the_record_of_the_guarantees_has_each_in_the_same_words() -> None:
     assert all(f"\n| {name} | {sentence} | " in record for name, sentence in promised)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=sorted(stages()))
+def template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     import json
 
-    packaged: Path = package(tmp_path_factory.mktemp("package"))
+    packaged: Path = package(tmp_path_factory.mktemp("package"), request.param)
     loaded: dict[str, Any] = json.loads(packaged.read_text())
     return loaded
 
@@ -165,3 +165,60 @@ def test_rows_of_connections_expire_by_the_attribute_that_is_written(template: d
     ttl = template["Resources"]["Connections"]["Properties"]["TimeToLiveSpecification"]
 
     assert ttl == {"AttributeName": "expiresAt", "Enabled": True}
+
+
+def test_every_alarm_is_in_the_operators_page_and_every_output_the_commands_use_is_there(
+    template: dict[str, Any],
+) -> None:
+    page = (PROJECT / "docs" / "operating.md").read_text()
+    alarms = {name for name, each in template["Resources"].items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    used = {
+        name
+        for path in (PROJECT / "stack").glob("*.py")
+        for name in re.findall(r'outputs(?:\["|\.get\(")(\w+)"', path.read_text())
+    }
+
+    assert len(alarms) >= 10
+    assert all(f"`{name.removesuffix('Alarm')}`" in page for name in alarms)
+    assert {"HttpURL", "TokenKey", "StreamFailures"} <= used <= set(template["Outputs"])
+
+
+def test_tables_outlive_the_stack_and_are_encrypted_and_backed_up_where_that_is_on(template: dict[str, Any]) -> None:
+    tables = [each for each in template["Resources"].values() if each["Type"] == "AWS::DynamoDB::Table"]
+
+    assert tables
+    for table in tables:
+        assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+        on = table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        assert on == {"Fn::If": ["HasPointInTimeRecovery", True, False]}
+        assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+def test_the_stages_differ_in_what_should_differ(template: dict[str, Any]) -> None:
+    kept = {
+        each["Properties"]["RetentionInDays"]
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::Logs::LogGroup"
+    }
+    functions = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
+    memory = {each["Properties"]["MemorySize"] for each in functions}
+    default = {name: each.get("Default") for name, each in template["Parameters"].items()}
+    is_prod = default["Alarms"] == "on"
+
+    assert len(functions) == len(
+        [each for each in template["Resources"].values() if each["Type"] == "AWS::Logs::LogGroup"]
+    )
+    assert (kept, memory) == (({90}, {1024}) if is_prod else ({7}, {512}))
+    assert default["PointInTimeRecovery"] == ("on" if is_prod else "off")
+    assert default["CallsPerSecond"] == ("5000" if is_prod else "200")
+    assert default["CorsOrigins"] == ""
+
+
+def test_the_gateways_hold_to_the_stages_rates(template: dict[str, Any]) -> None:
+    (of_http,) = template["Resources"]["RestAPI"]["Properties"]["MethodSettings"]
+    of_sockets = template["Resources"]["WebsocketAPIStage"]["Properties"]["DefaultRouteSettings"]
+
+    assert (of_http["ResourcePath"], of_http["HttpMethod"]) == ("/*", "*")
+    for limits in (of_http, of_sockets):
+        assert limits["ThrottlingRateLimit"] == {"Ref": "CallsPerSecond"}
+        assert limits["ThrottlingBurstLimit"] == {"Ref": "CallsBurst"}
