@@ -49,7 +49,8 @@ class Bill:
 @pytest.fixture
 def bill(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bill]:
     """The tables on the local AWS under their plain names, and an account of what is written to them."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.aws.url)
+    for name, value in stack.aws.environment.items():
+        monkeypatch.setenv(name, value)
     dynamo.client.cache_clear()
     create_tables()
     bill = Bill()
