@@ -14,6 +14,9 @@ from chalicelib.codes import Refusal
 
 _JSON: dict[str, str | list[str]] = {"Content-Type": "application/json"}
 
+# What somebody's token opens is kept by nobody on the way.
+_PRIVATE_JSON: dict[str, str | list[str]] = {**_JSON, "Cache-Control": "no-store"}
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -70,7 +73,9 @@ def edge(routes: Blueprint) -> Callable[..., Callable[[View], View]]:
                     code=code,
                     ms=round((perf_counter() - started) * 1000, 1),
                 )
-                return Response(answers.encode(result).decode(), headers=_JSON, status_code=status)
+                return Response(
+                    answers.encode(result).decode(), headers=_JSON if public else _PRIVATE_JSON, status_code=status
+                )
 
             returns = view.__annotations__["return"]
             answer.operation = Operation(view.__name__, body, query, returns, public)  # type: ignore[attr-defined]  # read by documents

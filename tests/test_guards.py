@@ -111,3 +111,12 @@ def test_a_refusal_can_be_read_by_the_page_too(world: World, monkeypatch: pytest
 
     assert response.status_code == 401
     assert response.headers["Access-Control-Allow-Origin"] == PAGE
+
+
+def test_what_a_token_opens_is_kept_by_nobody_on_the_way(world: World) -> None:
+    token = {"Authorization": f"Bearer {world.user('alice').token}"}
+    private = world.http.request("GET", "/v1/settings", headers=token, body=b"")
+    public = world.http.request("GET", "/v1/openapi.json", headers={}, body=b"")
+
+    assert private.headers["Cache-Control"] == "no-store"
+    assert "Cache-Control" not in public.headers

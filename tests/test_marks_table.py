@@ -43,6 +43,7 @@ def test_a_mark_that_is_shown_never_goes_back_nor_does_its_time(
     [
         (0, (7, 900), (0, 0, 0), (7, 7, 900)),  # all is ahead already
         (7, (3, 500), (0, 0, 0), (7, 5, 500)),  # read ahead, from a time when nothing was shown
+        (7, (3, 50), (0, 0, 0), (7, 5, 100)),  # read ahead, and shown earlier than now
         (7, (3, 500), (7, 0, 0), (7, 5, 500)),  # shown later than was thought
         (7, (6, 500), (7, 3, 500), (7, 6, 500)),  # shown further than was thought
         (0, (3, 900), (0, 0, 0), (5, 5, 900)),  # at a later time, by another clock
