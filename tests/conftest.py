@@ -26,6 +26,7 @@ settings.register_profile("any machine", deadline=None, derandomize=bool(os.envi
 settings.load_profile("any machine")
 
 from chalicelib import keys as stack_keys  # noqa: E402  # after the environment is set
+from chalicelib import limits  # noqa: E402
 from tests.deployed import stack, user  # noqa: E402, F401  # fixtures
 from tests.fakes import EXAMPLE_KEYS, FakeKeys  # noqa: E402
 from tests.world import World  # noqa: E402
@@ -41,7 +42,8 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> FakeKeys:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The whole service on moto: empty tables, no sockets, streams that wait to be pumped."""
+    monkeypatch.setattr(limits, "INVITE_DEADLINE_S", 600)  # moto is slow on a busy machine, and no client waits here
     with World.on_moto() as world:
         yield world
