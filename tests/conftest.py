@@ -6,14 +6,13 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from stack.local_aws import CREDENTIALS
 from tests.tables import TABLES
 
 # Before anything of the service is imported. The keys are examples and open nothing.
 os.environ.update(
     {
-        "AWS_ACCESS_KEY_ID": "example",
-        "AWS_SECRET_ACCESS_KEY": "example",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        **CREDENTIALS,  # those of the local AWS for moto too: boto3's session keeps the first it sees
         "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # moto does not know the account-based hosts
         "PUSH_ENDPOINT": "https://sockets.execute-api.us-east-1.amazonaws.com/api",
         **{f"{name.upper()}_TABLE": name for name in TABLES},
