@@ -92,7 +92,7 @@ class Receiver:
                     receiver.stalls.wait(30)
                 status = receiver.statuses.pop(0) if len(receiver.statuses) > 1 else receiver.statuses[0]
                 self.send_response(status)
-                self.send_header("location", "http://127.0.0.1:1/elsewhere")
+                self.send_header("location", "/elsewhere")
                 self.end_headers()
 
             def log_message(self, *_: Any) -> None:
@@ -524,8 +524,11 @@ def resolver(addresses: list[str]) -> Callable[..., Any]:
 def test_a_name_that_leads_inside_is_never_called(
     world: World, queued: str, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
-    def called(*_: Any, **__: Any) -> Any:
-        raise AssertionError("a connection was made")
+    called: list[Any] = []
+
+    def connect(address: Any, *_: Any, **__: Any) -> Any:
+        called.append(address)
+        raise ConnectionError("no connection is to be made")
 
     alice, bob = world.users("alice", "bob")
     world.admin().sets(webhookURL="https://hooks.example/")
@@ -533,10 +536,33 @@ def test_a_name_that_leads_inside_is_never_called(
     world.pump()
     records = waiting()
     monkeypatch.setattr(socket, "getaddrinfo", resolver(addresses))
-    monkeypatch.setattr("urllib3.util.connection.create_connection", called)
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     monkeypatch.setattr(webhook, "_put_off", lambda _: None)
 
     assert webhook.handle(records) == [records[0]["messageId"]]
+    assert called == []
+
+
+def test_the_address_that_was_checked_is_called_whatever_the_name_leads_to_a_moment_later(
+    world: World, queued: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[Any] = []
+
+    def connect(address: Any, *_: Any, **__: Any) -> Any:
+        called.append(address)
+        raise ConnectionError("nothing is really called")
+
+    alice, bob = world.users("alice", "bob")
+    world.admin().sets(webhookURL="https://hooks.example/")
+    bob.reads(alice.sends(bob))
+    world.pump()
+    records = waiting()
+    monkeypatch.setattr(socket, "getaddrinfo", resolver(["8.8.8.8"]))
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    monkeypatch.setattr(webhook, "_put_off", lambda _: None)
+
+    assert webhook.handle(records) == [records[0]["messageId"]]
+    assert called == [("8.8.8.8", 443)]
 
 
 def test_a_local_stack_calls_nothing_but_its_own_machine() -> None:
